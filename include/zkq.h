@@ -1,0 +1,211 @@
+/*
+ * zkq.h: libzkq, the C interface of the zkq job dispatcher.
+ *
+ * A handle belongs to the thread that uses it; different threads use different handles. The library
+ * imposes no event loop, never exits and never prints. It uses threads inside (ZooKeeper's client
+ * does), but every callback runs on the caller's thread, inside zkq_dispatch() or a blocking call.
+ *
+ * Asynchronous calls return at once and report through a callback; the owner polls zkq_fd() and calls
+ * zkq_dispatch(). Each has a blocking form (zkq_..._wait) that runs the handle until the answer is there
+ * or timeout_ms has passed. A timeout of < 0 waits for ever.
+ *
+ * Strings given to the library are UTF-8, NUL-terminated, and copied when kept. Strings and structs that a
+ * callback receives live until it returns. Durations are milliseconds, sizes bytes, times
+ * milliseconds since 1970-01-01 UTC.
+ */
+#ifndef ZKQ_H
+#define ZKQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ZKQ_ID_SIZE 64	/* room for any task id "<queue>.<segment>.<token>" with its NUL */
+
+/* Results. Negative values are errors; zkq_strerror() words them. */
+enum zkq_error {
+	ZKQ_OK = 0,
+	ZKQ_EUNREACHABLE = -1,	/* no ZooKeeper session in time; nothing was sent */
+	ZKQ_EUNKNOWN = -2,	/* the connection broke after sending: it may have happened or not */
+	ZKQ_ETIMEOUT = -3,	/* no answer in time; for a wait: the task goes on */
+	ZKQ_EINVAL = -4,	/* malformed argument: task, id, name, path */
+	ZKQ_ENOQUEUE = -5,	/* no such queue */
+	ZKQ_EFULL = -6,		/* the queue is full for now */
+	ZKQ_ENOAUTH = -7,	/* not allowed by the tree's ACLs */
+	ZKQ_ENOTREE = -8,	/* no zkq tree at this root: has a dispatcher ever run here? */
+	ZKQ_ENOENT = -9,	/* no such task, worker, or its result was removed by retention */
+	ZKQ_ESIZE = -10,	/* larger than the limit */
+	ZKQ_ENOMEM = -11,
+	ZKQ_EENDED = -12,	/* the task has ended already */
+	ZKQ_ESYSTEM = -13,	/* the system refused something; errno tells */
+	ZKQ_ECANCELLED = -14,	/* the handle was freed before the answer came */
+};
+
+/* One phrase, static, never NULL. */
+const char *zkq_strerror(int error);
+/* "1.0.0" */
+const char *zkq_version(void);
+
+/* ---- handle ---- */
+
+struct zkq;
+
+struct zkq_options {
+	size_t size;			/* sizeof(struct zkq_options), for later additions */
+	const char *hosts;		/* "host[:port],...[/chroot]"; the chroot is put before root */
+	const char *root;		/* NULL = "/zkq" */
+	const char *auth;		/* "digest:user:password" or NULL */
+	int session_timeout_ms;		/* 0 = 10000 */
+	const char *by;			/* who submits, for people: NULL = "<user>@<host>" */
+};
+
+/* Opens a handle and begins to connect. *handle is NULL on failure: ZKQ_EINVAL, ZKQ_ENOMEM, ZKQ_ESYSTEM. */
+int zkq_open(const struct zkq_options *options, struct zkq **handle);
+/* Calls every callback still owed with ZKQ_ECANCELLED, closes the session. May block up to about 3 s when the
+ * ensemble does not answer. NULL is harmless. Not from within a callback. */
+void zkq_close(struct zkq *handle);
+/* Poll this for reading; it stays the same for the handle's life and belongs to it. */
+int zkq_fd(const struct zkq *handle);
+/* Milliseconds until zkq_dispatch() must be called at the latest; -1 = only when zkq_fd() is readable. */
+int zkq_timeout(const struct zkq *handle);
+/* Does what is due and runs callbacks; does not block. Not from within a callback. */
+void zkq_dispatch(struct zkq *handle);
+/* Blocks until the session is established: ZKQ_OK or ZKQ_EUNREACHABLE. */
+int zkq_connect_wait(struct zkq *handle, int timeout_ms);
+/* What the connection is doing, one line for people ("connecting to 127.0.0.1:2181"). Valid until the next call. */
+const char *zkq_state_text(struct zkq *handle);
+
+/* ---- submit ---- */
+
+struct zkq_task {
+	size_t size;			/* sizeof(struct zkq_task) */
+	const char *json;		/* the whole task as JSON (zkq-task(5)), or NULL: then the fields below */
+	const char *const *argv;	/* NULL-terminated; no shell */
+	const char *name;		/* NULL = base name of argv[0] */
+	const char *cwd;		/* NULL = the worker's work directory */
+	const char *const *env;		/* NULL-terminated "NAME=VALUE", or NULL */
+	const void *input;		/* standard input of the task, at most 64 KiB; NULL = empty */
+	size_t input_size;
+	int noop;			/* start nothing: for benchmarks and heartbeats */
+	int priority;			/* 0-9, 9 first; -1 = 5 */
+	int64_t time_limit_ms;		/* 0 = none */
+	int64_t kill_grace_ms;		/* -1 = 30 s */
+	const char *key;		/* idempotency key or NULL */
+};
+
+/* error: ZKQ_OK (accepted), ZKQ_EENDED never; ZKQ_EUNKNOWN: id names where it would be. existed: the key stood
+ * for this task already. id may be empty when refused. text: detail for people, may be NULL. */
+typedef void zkq_submit_fn(void *context, int index, int error, const char *id, int existed, const char *text);
+
+/* Submits count tasks to queue (NULL = "default"), as one batch when count > 1. The callback is called
+ * once for each, in order of completion. The tasks are copied. Returns ZKQ_OK, or an error when nothing was begun
+ * and no callback will come (ZKQ_EINVAL: *invalid, if not NULL, is the index of the malformed task). */
+int zkq_submit(struct zkq *handle, const char *queue, const struct zkq_task *tasks, int count, zkq_submit_fn *callback,
+    void *context, int *invalid);
+/* One task, blocking. id gets ZKQ_ID_SIZE bytes. Returns the error as the callback would get it. */
+int zkq_submit_wait(struct zkq *handle, const char *queue, const struct zkq_task *task, int timeout_ms, char *id);
+/* Checks a task and spells it as it would be stored; *json is to be freed with zkq_free(). On ZKQ_EINVAL *json
+ * is the reason instead ("argv: missing"), to be freed, too. */
+int zkq_task_json(struct zkq *handle, const struct zkq_task *task, char **json);
+void zkq_free(void *memory);
+
+/* ---- tasks and results ---- */
+
+struct zkq_info {
+	const char *id;
+	const char *queue, *name, *state;	/* state: "waiting", "running", "done", "failed" ... */
+	const char *reason;		/* why it waits or how it ended, may be NULL */
+	const char *worker;		/* that has or had it, may be NULL */
+	int priority;			/* -1 = unknown (ended tasks do not keep it) */
+	int ended;			/* the result is there; the fields below are meaningful */
+	int dead;			/* it is a dead letter */
+	int exit_code;			/* -1 = none */
+	int signal;			/* 0 = none */
+	int attempt;
+	const char *fence;		/* 32 hex digits or NULL */
+	int64_t submitted_ms;		/* server time of creation; 0 = unknown */
+	int64_t started_ms, ended_ms;	/* worker's clock; 0 = unknown */
+	double run_seconds, cpu_seconds;
+	uint64_t max_rss_bytes, stdout_bytes, stderr_bytes, dropped_bytes;
+	int log_complete;
+	const char *tail;		/* end of the output, any bytes */
+	size_t tail_size;
+	const char *json;		/* the result (ended) or the task (live), as stored; may be NULL */
+	const char *task_json;		/* the task as stored, when known; may be NULL */
+};
+
+typedef void zkq_info_fn(void *context, int index, int error, const struct zkq_info *info);
+
+/* One callback for each id when its result is there. Ids that are malformed: ZKQ_EINVAL at once; unknown ones:
+ * ZKQ_ENOENT. More than 256 ids cost a watch per result folder, not per id. */
+int zkq_wait(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *callback, void *context);
+/* One id, blocking; on ZKQ_OK the callback is called once before this returns. */
+int zkq_wait_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_info_fn *callback, void *context);
+/* What is known of each id now, live or ended. An inbox name ("t-0000000000") is followed through moved/.
+ * Blocking: callbacks run before it returns. Returns ZKQ_OK or the first error that stopped it. */
+int zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_info_fn *callback,
+    void *context);
+/* All live tasks of queue (NULL = all queues), in order of start, and with ended != 0 the results, too. At most
+ * limit callbacks (0 = all); *total, if not NULL, counts all. Costs one listing per segment. */
+int zkq_list_wait(struct zkq *handle, const char *queue, int ended, int limit, int timeout_ms, zkq_info_fn *callback,
+    void *context, int *total);
+
+/* error: ZKQ_OK: the result is there (info is it) ; ZKQ_EENDED: had ended before (info is the result);
+ * ZKQ_ETIMEOUT: requested, takes effect when a dispatcher and the worker get to it; ZKQ_ENOENT ... */
+int zkq_cancel_wait(struct zkq *handle, const char *const *ids, int count, const char *reason, int timeout_ms,
+    zkq_info_fn *callback, void *context);
+
+/* ---- workers, dispatchers, queues ---- */
+
+struct zkq_worker_info {
+	const char *name, *host, *version, *log;
+	const char *state;		/* "up", "draining", "lost" (registered once, session gone, claims left) */
+	int slots, running, claims;
+	double load1;			/* < 0 = unknown */
+	uint64_t mem_total_bytes, mem_free_bytes, disk_free_bytes;	/* 0 = unknown */
+	int64_t seen_ms;		/* age of its last report by the ensemble's clock, -1 = unknown */
+	const char *queues;		/* comma-separated */
+	const char *json;		/* its record as stored */
+};
+typedef void zkq_worker_fn(void *context, const struct zkq_worker_info *info);
+int zkq_workers_wait(struct zkq *handle, int timeout_ms, zkq_worker_fn *callback, void *context);
+
+struct zkq_dispatcher_info {
+	const char *name, *host, *http;
+	int leads;
+	int64_t since_ms;		/* server time of its candidate znode */
+};
+typedef void zkq_dispatcher_fn(void *context, const struct zkq_dispatcher_info *info);
+int zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *callback, void *context);
+
+struct zkq_queue_info {
+	const char *name;
+	int paused;
+	const char *paused_by, *paused_reason;
+	int64_t waiting, running, results, dead, inbox;
+	int64_t oldest_ms;		/* age of the oldest live task by the ensemble's clock, -1 = none or unknown */
+	const char *json;		/* configuration as stored */
+};
+typedef void zkq_queue_fn(void *context, const struct zkq_queue_info *info);
+int zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, void *context);
+/* Sets or clears the pause; takes effect when the leader sees it. */
+int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, const char *reason, int timeout_ms);
+
+/* ---- output of a task ---- */
+
+/* stream: 1 stdout, 2 stderr. size 0 = that stream has ended. */
+typedef void zkq_output_fn(void *context, int stream, const void *data, size_t size);
+/* Follows the output of a task from its worker's log server until the task has ended (its result is there),
+ * across attempts, blocking; then calls done (if not NULL) once with the result. Output that cannot be
+ * reached is left out; *missed counts such attempts. Without a reachable worker the stored end of the output
+ * is given. timeout_ms < 0 = as long as it takes. */
+int zkq_follow_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_output_fn *output, zkq_info_fn *done,
+    void *context, int *missed);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,46 @@
+/*
+ * dispatcher.h: the step function of a dispatcher: candidate, new leader, leader.
+ *
+ * Every leader write is a multi that begins with a check of the own candidate znode; NONODE on it
+ * means: step down, stand again. All the state of a leader is read from the tree when it takes
+ * over; a dispatcher keeps nothing on disk. What each part does is told in src/core/README.
+ */
+#ifndef ZKQ_CORE_DISPATCHER_H
+#define ZKQ_CORE_DISPATCHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/plan.h"
+#include "core/record.h"
+
+struct dispatcher;
+
+struct dispatcher_conf {
+	const char *name;	/* for people: "d1", "host:pid"; copied */
+	const char *host;
+	int64_t pid;
+	const char *http;	/* may be NULL */
+	uint64_t seed;		/* of the generator: tokens, placement */
+};
+
+enum dispatcher_role { ROLE_NONE, ROLE_CANDIDATE, ROLE_TAKING_OVER, ROLE_LEADER };
+
+/* For status lines, metrics and tests; a snapshot, no pointers into the state. */
+struct dispatcher_view {
+	enum dispatcher_role role;
+	uint64_t waiting, claimed;	/* tasks known to the leader */
+	uint64_t frozen;		/* of the claimed: assign with unknown outcome */
+	uint64_t segments, workers, set_aside;
+	uint64_t assigned_total, revoked_total, refused_total;	/* refused: multis that failed a check */
+	uint64_t elections_won_total;
+};
+
+/* NULL when memory runs out. conf's strings are copied. */
+struct dispatcher *dispatcher_new(const struct dispatcher_conf *conf);
+void dispatcher_free(struct dispatcher *dispatcher);
+/* First event: EV_TICK or EV_CONNECTED. Creates the tree (R, its folders, queue "default") where it is missing. */
+void dispatcher_step(struct dispatcher *dispatcher, const struct event *event, struct plan *plan);
+void dispatcher_view(const struct dispatcher *dispatcher, struct dispatcher_view *view);
+
+#endif
