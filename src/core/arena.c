@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define BLOCK_SIZE 16384	/* holds the plan of an ordinary step */
-#define ALIGNMENT sizeof(max_align_t)
+#define ALIGNMENT _Alignof(max_align_t)
 
 struct arena_block {
 	struct arena_block *next;

@@ -17,7 +17,7 @@ START_TEST(arena_keeps_what_it_gave_until_reset)
 
 	for (int i = 0; i < 1000; i++) {
 		small[i] = arena_printf(&arena, "number %d", i);
-		ck_assert_uint_eq((uintptr_t)small[i] % sizeof(max_align_t), 0);
+		ck_assert_uint_eq((uintptr_t)small[i] % _Alignof(max_align_t), 0);
 	}
 	char *large = arena_alloc(&arena, 100000);
 	for (int i = 0; i < 100000; i++)
