@@ -1,5 +1,5 @@
 /*
- * json.h: records as one line of JSON each. The only user of jansson.
+ * json.h: records as one line of JSON each. Only json*.c use jansson.
  * Fields and their types are described in zkq-znodes(7) and zkq-task(5).
  */
 #ifndef ZKQ_CODEC_JSON_H
@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/arena.h"
 #include "core/record.h"
@@ -21,7 +22,31 @@ const char *record_encode(struct arena *arena, const struct record *record, size
 bool record_decode(struct arena *arena, enum record_kind kind, const char *data, size_t len, struct record *record,
     const char **why);
 
-/* 64-bit hash of a text, used for classes and keys: FNV-1a folded through splitmix64's finaliser. */
+/* All that a task says: what its runner needs and what a submitter may write. */
+struct task_spec {
+	const char *const *argv;	/* NULL-terminated, argv[0] not empty; any bytes but NUL. NULL = noop only */
+	bool noop;
+	const char *name;		/* NULL = none */
+	const char *cwd;		/* absolute; NULL = the worker's */
+	const char *const *env;		/* NULL-terminated "NAME=VALUE"; NULL = none */
+	const char *input;		/* standard input, any bytes; NULL = empty */
+	size_t input_len;
+	int64_t time_limit_ms;		/* 0 = none */
+	int64_t kill_grace_ms;		/* < 0 = not said; decoded: the default then */
+	int priority;			/* < 0 = not said; decoded: the default then */
+	int retries;
+	const char *by;			/* NULL = not said */
+	int64_t at_wall_ms;		/* 0 = not said; encoded only */
+};
+
+/* Spells a task in arena. NULL when it cannot be spelled; then *why is a phrase for people ("env: not
+ * UTF-8"). What is spelled may still be invalid: task_decode() tells. */
+const char *task_encode(struct arena *arena, const struct task_spec *spec, size_t *len, const char **why);
+/* Reads a task, everything in arena. False when it is invalid (zkq-task(5)); then *why says why. */
+bool task_decode(struct arena *arena, const char *data, size_t len, struct task_spec *spec, const char **why);
+
+/* 64-bit hash of a text, used for classes and keys: FNV-1a folded through splitmix64's finaliser. Never 0,
+ * which stands for "no key". */
 uint64_t text_hash(const char *text, size_t len);
 
 /* Canonical class text of a task without special wishes, and its hash. */
