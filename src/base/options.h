@@ -1,0 +1,79 @@
+/*
+ * options.h: command lines. One row per option gives parsing, default, environment variable, range and help.
+ *
+ * POSIX order: options end at the first word that is none, or after "--". Long options may be abbreviated and take
+ * "=". Values are taken in this order: option, environment, default.
+ */
+#ifndef ZKQ_BASE_OPTIONS_H
+#define ZKQ_BASE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum option_kind {
+	OPTION_FLAG,	/* bool: set to true */
+	OPTION_TEXT,	/* const char *: borrowed from argv or the environment */
+	OPTION_LIST,	/* struct option_list: each use appends */
+	OPTION_NUMBER,	/* int, min to max */
+	OPTION_TIME,	/* int64_t milliseconds, min to max when max > 0 */
+	OPTION_SIZE,	/* uint64_t bytes, min to max when max > 0 */
+	OPTION_COLOR,	/* enum color_when: auto, always, never */
+	OPTION_LEVEL,	/* enum log_level: error, warning, info, debug */
+	OPTION_HELP,	/* prints the help */
+	OPTION_VERSION,	/* prints the version */
+	OPTION_LATER,	/* known, refused, not in the help: comes with a later version */
+};
+
+struct option_list {
+	const char **items;	/* count strings, borrowed; items itself belongs to the list */
+	int count;
+};
+
+struct option_row {
+	char letter;		/* 0 = none */
+	const char *name;	/* NULL ends a table */
+	const char *argument;	/* "TIME"; NULL = takes none */
+	enum option_kind kind;
+	void *into;		/* of the kind's type; NULL for HELP, VERSION, LATER */
+	const char *preset;	/* default, in the form of an argument; NULL = leave *into as it is */
+	const char *env;	/* environment variable, or NULL */
+	int64_t min, max;
+	const char *help;	/* one or more lines; the default is added from preset */
+	bool *given;		/* set to true when the command line has it; may be NULL */
+};
+
+#define OPTION_TABLES_MAX 4
+
+struct options {
+	const char *program;	/* "zkq-submit": begins every message */
+	const char *call;	/* "zkq submit": how to ask for help */
+	const char *usage;	/* lines after "Usage: ", without the options' meaning; "\n" between them */
+	const char *about;	/* what the program does, for --help */
+	const char *notes;	/* after the options, may be NULL */
+	const char *manual;	/* "zkq-submit(1)" */
+	const char *version;
+	const struct option_row *tables[OPTION_TABLES_MAX];	/* the program's own first; NULL-terminated when shorter */
+	const char *titles[OPTION_TABLES_MAX];			/* heading of each table in the help; may be NULL */
+	void (*wrong)(const char *message);	/* told of each usage error after it was printed; may be NULL */
+};
+
+enum {
+	OPTIONS_DONE = -1,	/* help or version was printed: exit 0 */
+	OPTIONS_WRONG = -2,	/* a message was printed: exit EXIT_USAGE */
+};
+
+/* Presets, environment, then the command line. Returns the index of the first operand in argv, OPTIONS_DONE or
+ * OPTIONS_WRONG. argv[0] is not looked at. */
+int options_parse(const struct options *options, int argc, char **argv);
+void options_help(const struct options *options, FILE *out);
+void options_version(const struct options *options, FILE *out);
+/* Prints "program: message" and where to find help; returns OPTIONS_WRONG. */
+int options_wrong(const struct options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Prints each option's names, one a line ("-n --name"), for checks of manual and completion. */
+void options_names(const struct options *options, FILE *out);
+
+void option_list_add(struct option_list *list, const char *item);
+void option_list_free(struct option_list *list);
+
+#endif
