@@ -18,8 +18,10 @@ struct submitter;
 enum call_kind {
 	CALL_SUBMIT,	/* one answer for each task */
 	CALL_WAIT,	/* one answer for each id, when its result is there */
-	CALL_CANCEL,	/* create the request; answers ANSWER_REQUESTED when it is in the tree, or ANSWER_ENDED */
-	CALL_FORGET,	/* no more answers for call.id: its caller gave up. A submit that is under way may still happen */
+	CALL_CANCEL,	/* create the request; answers ANSWER_REQUESTED when it is in the tree, ANSWER_RESULT if it had
+			 * ended, or ANSWER_NOTASK */
+	CALL_FORGET,	/* the caller of call.id gave up. Tasks that are not in the tree for certain are dropped and answered
+			 * REFUSED_NOTSENT, others ANSWER_UNKNOWN, in this step; after it there are no more answers */
 };
 
 struct submit_task {
@@ -68,7 +70,7 @@ enum answer_kind {
 };
 
 enum refused_code { REFUSED_NONE, REFUSED_NOQUEUE, REFUSED_FULL, REFUSED_NOAUTH, REFUSED_SIZE, REFUSED_CLASSES,
-	REFUSED_NOTREE, REFUSED_OTHER };
+	REFUSED_NOTREE, REFUSED_OTHER, REFUSED_NOTSENT };
 
 struct answer {
 	enum answer_kind kind;
