@@ -1,9 +1,14 @@
 #!/usr/bin/python3
-"""Servers start, answer, survive a kill with their data, pause, and leave nothing behind."""
+"""Servers start, answer, survive a kill with their data, pause, and leave nothing behind; the forwarder cuts, swallows
+and drops replies."""
 import os
+import sys
 import unittest
 
+import stories
 import zkserver
+from proxy import Forwarder
+from stories import KazooClient
 
 
 class ServersTest(unittest.TestCase):
@@ -32,6 +37,36 @@ class ServersTest(unittest.TestCase):
         self.assertFalse(any(s.alive() for s in ensemble.servers))
 
 
+class ForwarderTest(unittest.TestCase):
+    def test_forwarder(self):
+        with zkserver.Ensemble(1) as ensemble:
+            server = ensemble.servers[0]
+            with Forwarder((server.address, server.port)) as forwarder:
+                client = KazooClient(hosts=forwarder.endpoint, timeout=10)
+                client.start(10)
+                client.create("/a", b"")
+                session = client.client_id[0]
+                forwarder.cut()
+                zkserver.wait_until(lambda: not client.connected, 5, "cut")
+                forwarder.forward()
+                zkserver.wait_until(lambda: client.connected, 10, "back")
+                self.assertEqual(client.client_id[0], session)
+                forwarder.drop_replies_after(0)
+                with self.assertRaises(stories.KazooException):
+                    client.create("/b", b"")
+                zkserver.wait_until(lambda: client.connected, 10, "back again")
+                self.assertIsNotNone(client.exists("/b"))   # done, though its reply was lost
+                forwarder.swallow()
+                before = forwarder.swallowed
+                pending = client.create_async("/c", b"")
+                zkserver.wait_until(lambda: forwarder.swallowed > before, 5, "swallowed")
+                self.assertFalse(pending.ready())
+                forwarder.forward()
+                zkserver.wait_until(lambda: client.connected and client.exists("/a"), 20, "back for the third time")
+                self.assertIsNone(client.exists("/c"))
+                client.stop()
+                client.close()
+
+
 if __name__ == "__main__":
-    zkserver.skip_unless_present()
-    unittest.main()
+    sys.exit(stories.main(__name__))
