@@ -71,6 +71,7 @@ class Verdict:
         self.candidates = frozenset()
         self.too_long = set()
         self.lives = {}         # folder below assign: its live- znodes
+        self.revocations = []   # (wall_ms, folder) of each claim that a leader took back
 
     # ---- helpers ----
 
@@ -375,7 +376,7 @@ class Verdict:
             elif who is None:
                 self.fault(record, "author", "%s is touched by neither leader nor worker" % op.path)
             if op.kind == DELETE:
-                self.count_end_of_claim(op, who, ends)
+                self.count_end_of_claim(record, op, who, ends)
         elif where[2].startswith("o:") and op.kind == CREATE and who != "leader":
             self.fault(record, "leader", "order %s is not the leader's" % op.path)
 
@@ -383,12 +384,13 @@ class Verdict:
         """A worker may return the claims of an earlier life of its own name that no session stands for any more."""
         return folder.rpartition(".")[0] == mine.rpartition(".")[0] and not self.lives.get(folder)
 
-    def count_end_of_claim(self, op, who, ends):
+    def count_end_of_claim(self, record, op, who, ends):
         key = self.key_of_claim(op.path.split("/"))
         if key in ends:
             return
         if who == "leader":
             self.task(key).revoked += 1
+            self.revocations.append((record.wall_ms, op.path.rpartition("/")[0]))
         else:
             self.task(key).returned += 1
 
