@@ -169,22 +169,22 @@ process_environ(pid_t pid, char *buffer, size_t size)
 }
 
 const char *
-environ_find(const char *environ, size_t len, const char *name)
+environ_find(const char *environment, size_t len, const char *name)
 {
 	size_t name_len = strlen(name);
 
-	for (size_t at = 0; at < len; at += strlen(environ + at) + 1) {
-		if (strncmp(environ + at, name, name_len) == 0 && environ[at + name_len] == '=')
-			return environ + at + name_len + 1;
+	for (size_t at = 0; at < len; at += strlen(environment + at) + 1) {
+		if (strncmp(environment + at, name, name_len) == 0 && environment[at + name_len] == '=')
+			return environment + at + name_len + 1;
 	}
 	return NULL;
 }
 
 static bool
-contains(const char *environ, size_t len, const char *string)
+contains(const char *environment, size_t len, const char *string)
 {
-	for (size_t at = 0; at < len; at += strlen(environ + at) + 1) {
-		if (strcmp(environ + at, string) == 0)
+	for (size_t at = 0; at < len; at += strlen(environment + at) + 1) {
+		if (strcmp(environment + at, string) == 0)
 			return true;
 	}
 	return false;

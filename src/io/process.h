@@ -32,7 +32,7 @@ int process_children(pid_t *pids, int max);
  * length, 0 when it cannot be read (gone, a zombie, of another user) or has overwritten it. */
 size_t process_environ(pid_t pid, char *buffer, size_t size);
 /* Value of name in what process_environ() read, or NULL. */
-const char *environ_find(const char *environ, size_t len, const char *name);
+const char *environ_find(const char *environment, size_t len, const char *name);
 
 /* What marks the processes that process_sweep() is after: each string "NAME=value" in their environment,
  * and none of unlike (may be NULL). */

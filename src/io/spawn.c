@@ -119,13 +119,13 @@ restrict_task(void)
 static int
 exec_in_path(const struct spawn *spawn)
 {
-	char *const *argv = (char *const *)spawn->argv, *const *environ = (char *const *)spawn->environ;
+	char *const *argv = (char *const *)spawn->argv, *const *environment = (char *const *)spawn->environ;
 	const char *name = spawn->program ? spawn->program : spawn->argv[0], *from = spawn->path;
 	char file[PATH_MAX];
 	int error = ENOENT;
 
 	if (strchr(name, '/') || !from) {
-		execve(name, argv, environ);
+		execve(name, argv, environment);
 		return errno;
 	}
 	if (!*name)
@@ -134,7 +134,7 @@ exec_in_path(const struct spawn *spawn)
 		size_t len = strcspn(from, ":");
 		int all = snprintf(file, sizeof file, "%.*s%s%s", (int)len, from, len ? "/" : "./", name);
 		if (all > 0 && (size_t)all < sizeof file) {
-			execve(file, argv, environ);
+			execve(file, argv, environment);
 			/* A file that may not be executed is remembered, but a later one in the path may do. */
 			if (errno == EACCES)
 				error = EACCES;

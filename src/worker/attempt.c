@@ -73,7 +73,7 @@ set_timer(struct attempt *attempt, int64_t in_ms)
 
 /* 0, or -1 with errno. */
 static int
-start(struct attempt *attempt, const struct task_spec *spec, const char *const *environ, const char *path)
+start(struct attempt *attempt, const struct task_spec *spec, const char *const *environment, const char *path)
 {
 	struct runner *runner = attempt->runner;
 	struct process process;
@@ -86,7 +86,7 @@ start(struct attempt *attempt, const struct task_spec *spec, const char *const *
 		.end_bytes = LOG_END_BYTES, .tail_bytes = TAIL_OTHER_BYTES, .opened = on_opened, .context = attempt,
 	};
 	struct spawn wanted = {
-		.argv = spec->argv, .environ = environ, .path = path,
+		.argv = spec->argv, .environ = environment, .path = path,
 		.cwd = spec->cwd ? spec->cwd : runner_work_dir(runner), .in = -1, .cgroup_fd = -1,
 		.task = true, .dies_with_us = true,
 	};
@@ -128,10 +128,10 @@ try_start(struct attempt *attempt, const struct task_spec *spec)
 {
 	struct arena arena = { 0 };
 	const char *path;
-	const char *const *environ = environment_of(&arena, &attempt->claim, spec, &path);
+	const char *const *environment = environment_of(&arena, &attempt->claim, spec, &path);
 
 	errno = ENOMEM;
-	if (environ && start(attempt, spec, environ, path) == 0) {
+	if (environment && start(attempt, spec, environment, path) == 0) {
 		attempt->outcome.started_wall_ms = clock_wall_ms();
 		attempt->kill_grace_ms = spec->kill_grace_ms >= 0 ? spec->kill_grace_ms : KILL_GRACE_MS;
 		if (spec->time_limit_ms > 0)
