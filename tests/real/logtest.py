@@ -331,6 +331,52 @@ class VerdictTest(unittest.TestCase):
         result = history.judge()
         self.assertEqual((result.violations, result.ended(), result.refused_worker), ([], [], 1))
 
+    def whole(self):
+        """Submit, assign, finish, and a task through the inbox to its end: number of the first of these, history."""
+        history = History()
+        first = len(history.records)
+        history.submit(A)
+        history.assign(1, A)
+        history.finish(1, A)
+        history.do(SUBMITTER, create(Q + "/inbox/t-0000000000", b"{}"))
+        history.move("t-0000000000", B)
+        history.assign(2, B, seq=5)
+        history.finish(2, B, seq=5)
+        return first, history
+
+    def test_every_operation_matters(self):
+        first, history = self.whole()
+        self.assertEqual(history.judge().violations, [])
+        for at in range(first, len(history.records)):
+            for gone in range(len(history.records[at].ops)):
+                _, mutant = self.whole()
+                op = mutant.records[at].ops.pop(gone)
+                if op.path.startswith(Q + "/inbox/") and op.kind == CREATE:
+                    continue    # never put: nothing was accepted
+                if op.kind == CHECK and "/tasks/0/" in op.path:
+                    continue    # that the task is there is seen from its effect
+                judged = mutant.judge()
+                self.assertTrue(judged.violations or judged.stuck(), "without %s" % op)
+
+    def test_every_author_matters(self):
+        first, history = self.whole()
+        for at in range(first, len(history.records)):
+            if history.records[at].session == SUBMITTER:
+                continue
+            _, mutant = self.whole()
+            mutant.records[at].session = 999
+            self.assertTrue(mutant.judge().violations, repr(mutant.records[at]))
+
+    def test_every_transaction_matters(self):
+        first, history = self.whole()
+        for at in range(first, len(history.records)):
+            _, mutant = self.whole()
+            gone = mutant.records.pop(at)
+            if gone.ops[0].path.startswith(Q + "/inbox/"):
+                continue
+            judged = mutant.judge()
+            self.assertTrue(judged.violations or judged.stuck(), "without %r" % gone)
+
     def test_recovery_time(self):
         history = self.good()
         last = history.records[-1].wall_ms

@@ -283,7 +283,9 @@ class Verdict:
             self.highest_n[folder] = max(claim.n, self.highest_n.get(folder, 0))
         elif op.kind == DELETE:
             claim = self.claims.pop(op.path, None)
-            if claim:
+            if claim is None:
+                self.fault(record, "claim", "%s is deleted and was never made" % op.path)
+            else:
                 key = (claim.queue, claim.seg, claim.token)
                 task = touched[key] = self.task(key)
                 task.claims.discard(op.path)
