@@ -30,7 +30,7 @@ submitter_free(struct submitter *s)
 		free(owner);
 	}
 	wait_free(s);
-	cancel_free(s);
+	cancels_free(s);
 	free(s);
 }
 

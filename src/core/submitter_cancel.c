@@ -52,7 +52,7 @@ cancel_remove(struct submitter *s, struct cancel *cancel)
 }
 
 void
-cancel_free(struct submitter *s)
+cancels_free(struct submitter *s)
 {
 	while (s->cancels)
 		cancel_remove(s, s->cancels);

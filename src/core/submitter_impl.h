@@ -195,6 +195,6 @@ void cancel_call(struct submitter *s, const struct event *event, struct plan *pl
 void cancel_reply(struct submitter *s, const struct event *event, struct plan *plan);
 void cancel_pump(struct submitter *s, const struct event *event, struct plan *plan);
 void cancel_forget(struct submitter *s, uint64_t call_id);
-void cancel_free(struct submitter *s);
+void cancels_free(struct submitter *s);
 
 #endif
