@@ -68,14 +68,14 @@ spawn_forget(struct spawn_error *error)
 static void
 reset_signals(void)
 {
-	struct sigaction action;
+	/* The kernel's own struct sigaction, all zero: SIG_DFL. The C library's call leaves out the two signals that it uses
+	 * itself, and they may come to us ignored. */
+	static const unsigned long default_action[8];
 	sigset_t none;
 
-	memset(&action, 0, sizeof action);
-	action.sa_handler = SIG_DFL;
 	for (int number = 1; number < NSIG; number++) {
 		if (number != SIGKILL && number != SIGSTOP)
-			sigaction(number, &action, NULL);
+			syscall(SYS_rt_sigaction, number, default_action, NULL, (size_t)(NSIG - 1) / 8);
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -3,7 +3,6 @@
 #include "worker/attempt.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "core/limits.h"
 #include "io/cgroup.h"
 #include "io/clock.h"
+#include "io/loop.h"
 #include "io/process.h"
 #include "io/spawn.h"
 #include "worker/environment.h"
@@ -48,27 +48,16 @@ on_opened(void *context, enum capture_stream stream)
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *context)
+on_timer(void *context)
 {
 	struct attempt *attempt = context;
 
-	(void)fd;
-	(void)what;
 	if (attempt->phase != ATTEMPT_RUNNING)
 		return;
 	if (attempt->stopping)
 		attempt_stop(attempt, attempt->stop_state, NULL, 0);
 	else
 		attempt_stop(attempt, STATE_TIMEOUT, "timeout", -1);
-}
-
-static void
-set_timer(struct attempt *attempt, int64_t in_ms)
-{
-	struct timeval in = { .tv_sec = in_ms / 1000, .tv_usec = in_ms % 1000 * 1000 };
-
-	if (!attempt->timer || evtimer_add(attempt->timer, &in) != 0)
-		log_error("task %s: no memory for its time limit", attempt->id);
 }
 
 /* 0, or -1 with errno. */
@@ -90,7 +79,7 @@ start(struct attempt *attempt, const struct task_spec *spec, const char *const *
 		.cwd = spec->cwd ? spec->cwd : runner_work_dir(runner), .in = -1, .cgroup_fd = -1,
 		.task = true, .dies_with_us = true,
 	};
-	attempt->timer = evtimer_new(runner_base(runner), on_timer, attempt);
+	attempt->timer = timer_new(runner_base(runner), on_timer, attempt);
 	attempt->capture = capture_new(runner_base(runner), &conf);
 	if (!attempt->timer || !attempt->capture)
 		return -1;
@@ -135,7 +124,7 @@ try_start(struct attempt *attempt, const struct task_spec *spec)
 		attempt->outcome.started_wall_ms = clock_wall_ms();
 		attempt->kill_grace_ms = spec->kill_grace_ms >= 0 ? spec->kill_grace_ms : KILL_GRACE_MS;
 		if (spec->time_limit_ms > 0)
-			set_timer(attempt, spec->time_limit_ms);
+			timer_set(attempt->timer, spec->time_limit_ms);
 	} else {
 		/* Our fault, not the task's: it shall run elsewhere or later. */
 		log_error("task %s: cannot start a process: %s", attempt->id, strerror(errno));
@@ -183,8 +172,7 @@ attempt_free(struct attempt *attempt)
 {
 	if (!attempt)
 		return;
-	if (attempt->timer)
-		event_free(attempt->timer);
+	timer_free(attempt->timer);
 	capture_free(attempt->capture);
 	spawn_forget(attempt->error);
 	free(attempt->tail);
@@ -218,7 +206,7 @@ attempt_stop(struct attempt *attempt, enum task_state state, const char *reason,
 		int64_t at_ms = clock_boot_ms() + grace_ms;
 		if (attempt->kill_at_ms == 0 || at_ms < attempt->kill_at_ms) {
 			attempt->kill_at_ms = at_ms;
-			set_timer(attempt, grace_ms);
+			timer_set(attempt->timer, grace_ms);
 		}
 		return;
 	}
@@ -227,7 +215,7 @@ attempt_stop(struct attempt *attempt, enum task_state state, const char *reason,
 	if (attempt->group[0])
 		cgroup_kill(runner_cgroup(attempt->runner), attempt->group);
 	/* Asked again until it is seen dead. */
-	set_timer(attempt, 1000);
+	timer_set(attempt->timer, 1000);
 }
 
 void
@@ -237,7 +225,7 @@ attempt_waited(struct attempt *attempt, int status, const struct rusage *usage)
 	attempt->status = status;
 	attempt->usage = *usage;
 	attempt->outcome.run_seconds = clock_boot_seconds() - attempt->started;
-	event_del(attempt->timer);
+	timer_stop(attempt->timer);
 }
 
 /* Whether an errno of exec(2) speaks of the machine's state rather than of the program. */
@@ -317,9 +305,9 @@ attempt_end(struct attempt *attempt)
 	}
 	capture_free(attempt->capture);
 	attempt->capture = NULL;
-	event_free(attempt->timer);
+	timer_free(attempt->timer);
 	attempt->timer = NULL;
 	attempt->phase = ATTEMPT_ENDED;
 	if (attempt->left_overs)
-		log_info("task %s: %d processes that outlived it were killed", attempt->id, attempt->left_overs);
+		log_info("task %s: left processes running, which were killed: %d", attempt->id, attempt->left_overs);
 }

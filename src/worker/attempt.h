@@ -22,6 +22,7 @@
 enum attempt_phase { ATTEMPT_RUNNING, ATTEMPT_CLEARING, ATTEMPT_ENDED };
 
 struct runner;
+struct timer;
 
 struct attempt {
 	struct runner *runner;
@@ -37,7 +38,7 @@ struct attempt {
 	struct spawn_error *error;
 	struct capture *capture;
 	char group[24];			/* name of its cgroup, "" = none */
-	struct event *timer;		/* time limit, then end of the grace */
+	struct timer *timer;		/* time limit, then end of the grace */
 	int64_t kill_grace_ms;
 	bool stopping;			/* SIGTERM has been sent, for stop_*: */
 	int64_t kill_at_ms;		/* when SIGKILL follows; 0 = not set */

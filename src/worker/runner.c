@@ -3,7 +3,6 @@
 #include "worker/runner.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "io/cgroup.h"
 #include "io/channel.h"
 #include "io/clock.h"
+#include "io/loop.h"
 #include "io/process.h"
 #include "io/spawn.h"
 #include "worker/attempt.h"
@@ -37,8 +37,9 @@ struct runner {
 	uint32_t r;			/* registrations that coordinators have asked for */
 	struct lease lease;
 	struct alarm *lease_alarm;
-	struct event *child, *again;
+	struct timer *again;		/* a look for left-overs */
 	struct channel *channel;	/* to the coordinator; NULL = none attached */
+	bool greeted;			/* it has been told what is held: from then on it is told what happens */
 	struct cgroup *cgroup;		/* NULL = none can be made */
 	struct attempt *attempts;	/* by claim number */
 	struct attempt *by_pid;		/* those RUNNING with a process */
@@ -125,7 +126,7 @@ runner_each_log(struct runner *runner, void (*each)(void *context, const struct 
 static void
 tell(struct runner *runner, const struct message *message)
 {
-	if (!runner->channel || message_send(runner->channel, message) == 0)
+	if (!runner->channel || !runner->greeted || message_send(runner->channel, message) == 0)
 		return;
 	log_error("runner: no memory for a message to the coordinator");
 	exit(EXIT_SYSTEM);
@@ -169,6 +170,7 @@ tell_hello(struct runner *runner, const char *address)
 	message.hello.stopping = runner->stopping;
 	message.hello.attempts = held;
 	message.hello.count = i;
+	runner->greeted = true;
 	tell(runner, &message);
 	free(held);
 }
@@ -346,15 +348,12 @@ clear(struct runner *runner)
 	}
 	if (++runner->clear_passes == CLEAR_WARN_PASSES)
 		log_warning("task %s: something that it left does not die; its end is reported when it has", runner->clearing->id);
-	struct timeval in = { .tv_usec = CLEAR_AGAIN_MS * 1000 };
-	evtimer_add(runner->again, &in);
+	timer_set(runner->again, CLEAR_AGAIN_MS);
 }
 
 static void
-on_again(evutil_socket_t fd, short what, void *context)
+on_again(void *context)
 {
-	(void)fd;
-	(void)what;
 	clear(context);
 }
 
@@ -381,13 +380,11 @@ child_ended(struct runner *runner, pid_t pid)
 }
 
 static void
-on_child(evutil_socket_t fd, short what, void *context)
+on_child(void *context)
 {
 	struct runner *runner = context;
 	siginfo_t info;
 
-	(void)fd;
-	(void)what;
 	for (;;) {
 		info.si_pid = 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
@@ -527,6 +524,7 @@ runner_attach(struct runner *runner, int fd)
 	static const struct channel_callbacks callbacks = { .frame = on_frame, .closed = on_closed };
 
 	channel_free(runner->channel);
+	runner->greeted = false;
 	runner->channel = channel_new(runner->base, fd, &callbacks, runner);
 	return runner->channel ? 0 : -1;
 }
@@ -556,10 +554,9 @@ runner_new(struct event_base *base, const struct runner_conf *conf)
 	random_word(runner->inc, INC_MAX);
 	runner->environ = malloc(ENVIRON_SIZE);
 	runner->lease_alarm = alarm_new(base, on_lease_end, runner);
-	runner->child = evsignal_new(base, SIGCHLD, on_child, runner);
-	runner->again = evtimer_new(base, on_again, runner);
-	if (!runner->environ || !runner->lease_alarm || !runner->child || !runner->again ||
-	    event_add(runner->child, NULL) != 0 || !process_boot_id(runner->boot) || !process_read(getpid(), &self) ||
+	runner->again = timer_new(base, on_again, runner);
+	if (!runner->environ || !runner->lease_alarm || !runner->again ||
+	    loop_signal(base, SIGCHLD, on_child, runner) != 0 || !process_boot_id(runner->boot) || !process_read(getpid(), &self) ||
 	    prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || spawn_init() != 0) {
 		runner_free(runner);
 		return NULL;
@@ -581,10 +578,7 @@ runner_free(struct runner *runner)
 	HASH_ITER(hh, runner->attempts, attempt, next)
 		drop(runner, attempt);
 	channel_free(runner->channel);
-	if (runner->child)
-		event_free(runner->child);
-	if (runner->again)
-		event_free(runner->again);
+	timer_free(runner->again);
 	alarm_free(runner->lease_alarm);
 	cgroup_free(runner->cgroup);
 	arena_free(&runner->arena);

@@ -37,7 +37,7 @@ struct runner_conf {
 
 /* Makes an incarnation. NULL when the system refuses. */
 struct runner *runner_new(struct event_base *base, const struct runner_conf *conf);
-/* Does not stop attempts: they die with the process. */
+/* Does not stop attempts: they die with the process. The loop must not run afterwards. */
 void runner_free(struct runner *runner);
 const char *runner_inc(const struct runner *runner);
 /* Takes fd: a coordinator is at its other end. Replaces the one before. */

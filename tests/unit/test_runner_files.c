@@ -1,9 +1,15 @@
 /* The part of test_runner.c that needs sys/stat.h, whose struct stat is not the core's. */
+#include "config.h"
+
 #include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 int open_directory(const char *path);
 long long file_size(const char *path);
+bool small_disk(void);
 
 int
 open_directory(const char *path)
@@ -17,4 +23,12 @@ file_size(const char *path)
 	struct stat stat_of_file;
 
 	return stat(path, &stat_of_file) == 0 ? (long long)stat_of_file.st_size : -1;
+}
+
+/* Makes /tmp a disk of 1 MiB, for this process and its children only. */
+bool
+small_disk(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("none", "/tmp", "tmpfs", 0, "size=1m") == 0;
 }

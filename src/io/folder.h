@@ -1,0 +1,24 @@
+/*
+ * folder.h: directories and small files of a daemon's own.
+ */
+#ifndef ZKQ_IO_FOLDER_H
+#define ZKQ_IO_FOLDER_H
+
+#include <stddef.h>
+
+/* Makes path and what is missing above it, mode 0700, and opens it. -1 with errno. */
+int folder_open(const char *path);
+/* As above for one name below an open folder. */
+int folder_below(int fd, const char *name);
+/* Takes a lock that ends with this process. 0; 1 = another process has it; -1 with errno. */
+int folder_lock(int fd);
+/* Reads a small file; adds a NUL. Returns the length, or -1 with errno (ENOENT ...). */
+int folder_read(int fd, const char *name, char *buffer, size_t size);
+/* Replaces a file as a whole. 0, or -1 with errno. */
+int folder_write(int fd, const char *name, const char *text);
+
+/* Reads a file that holds a secret, without its last line end. NULL, or a phrase for people: it cannot be read, or others
+ * than its owner can read it, too. */
+const char *secret_read(const char *path, char *buffer, size_t size);
+
+#endif
