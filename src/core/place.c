@@ -1,0 +1,79 @@
+#include "core/place.h"
+
+const char *
+refusal_word(enum refusal refusal)
+{
+	switch (refusal) {
+	case REFUSAL_NONE:
+		return "none";
+	case REFUSAL_NO_SLOT:
+		return "NoSlot";
+	case REFUSAL_QUEUE:
+		return "NoMatch(queue)";
+	case REFUSAL_DRAINING:
+		return "Draining";
+	case REFUSAL_LOST:
+		return "WorkerLost";
+	case REFUSAL_SUSPECT:
+		return "NoFreeSlot";
+	}
+	return "?";
+}
+
+/* What keeps the worker from one more, given that idle slots only are filled (idle_only). */
+static enum refusal
+refusal_of(const struct place_class *class, const struct place_worker *worker)
+{
+	if (!worker->serves_queue)
+		return REFUSAL_QUEUE;
+	if (worker->lost)
+		return REFUSAL_LOST;
+	if (worker->draining)
+		return REFUSAL_DRAINING;
+	if (class->suspect && (worker->idle <= worker->count || worker->room <= worker->count))
+		return REFUSAL_SUSPECT;
+	if (worker->room <= worker->count)
+		return REFUSAL_NO_SLOT;
+	return REFUSAL_NONE;
+}
+
+/* One each in turn, until n are placed or nobody takes one more. */
+static int
+deal(const struct place_class *class, int n, struct place_worker *workers, int worker_count, int *turn, bool idle_only)
+{
+	int placed = 0, refused = 0;
+
+	while (placed < n && refused < worker_count) {
+		*turn = (*turn + 1) % worker_count;
+		struct place_worker *worker = &workers[*turn];
+
+		if (refusal_of(class, worker) != REFUSAL_NONE || (idle_only && worker->idle <= worker->count)) {
+			refused++;
+			continue;
+		}
+		worker->count++;
+		placed++;
+		refused = 0;
+	}
+	return placed;
+}
+
+int
+place(const struct place_class *class, int n, struct place_worker *workers, int worker_count, int *turn,
+    struct rng *rng)
+{
+	int placed = 0;
+
+	(void)rng;	/* round robin draws no lots */
+	if (worker_count <= 0)
+		return 0;
+	if (*turn < 0 || *turn >= worker_count)
+		*turn = worker_count - 1;
+	for (int i = 0; i < worker_count; i++)
+		workers[i].count = 0;
+	placed += deal(class, n, workers, worker_count, turn, true);
+	placed += deal(class, n - placed, workers, worker_count, turn, false);
+	for (int i = 0; i < worker_count; i++)
+		workers[i].refusal = refusal_of(class, &workers[i]);
+	return placed;
+}

@@ -1,0 +1,562 @@
+/* The dispatcher's step function on a simulated ensemble, with workers and users played by hand. */
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/json.h"
+#include "codec/path.h"
+#include "codec/wire.h"
+#include "core/dispatcher.h"
+#include "ensemble.h"
+
+#define ROOT "/zkq"
+#define QUEUE ROOT "/queues/default"
+
+static struct agenda agenda;
+static struct ensemble *ensemble;
+static char notes[1 << 16];
+
+/* ---- a driver ---- */
+
+struct driver {
+	struct dispatcher *dispatcher;
+	struct client *client;
+	struct plan plan;
+	struct wire_pending *pending;	/* by cookie */
+	uint64_t sent;
+	int sessions;
+	int64_t wake_ms;
+	bool exited;
+	char name[8];
+};
+
+static int64_t
+now_ms(void)
+{
+	return agenda.now_us / 1000;
+}
+
+static void step(struct driver *driver, struct event *event);
+
+static void
+tick(void *context, void *object, uint64_t arg)
+{
+	struct driver *driver = context;
+	struct event event = { .kind = EV_TICK };
+
+	(void)object;
+	if (driver->dispatcher && (int64_t)arg == driver->wake_ms)
+		step(driver, &event);
+}
+
+static void
+carry_out(struct driver *driver, const struct request *request)
+{
+	struct arena arena = { 0 };
+	struct raw_request raw;
+
+	driver->pending = realloc(driver->pending, (driver->sent + 1) * sizeof *driver->pending);
+	wire_pending(request, now_ms(), &driver->pending[driver->sent]);
+	struct node *node = &driver->pending[driver->sent].node;
+	if (node->text)
+		node->text = strdup(node->text);	/* leaks: a test */
+	enum rc rc = wire_request(&arena, ROOT, request, &raw);
+	ck_assert_msg(rc == RC_OK, "a request could not be spelled: %s", rc_word(rc));
+	client_send(driver->client, driver->sent++, &raw);
+	arena_free(&arena);
+}
+
+static void
+step(struct driver *driver, struct event *event)
+{
+	event->now_ms = now_ms();
+	event->wall_ms = now_ms();
+	plan_reset(&driver->plan);
+	dispatcher_step(driver->dispatcher, event, &driver->plan);
+	ck_assert(!driver->plan.failed);
+	for (int i = 0; i < driver->plan.count; i++) {
+		const struct effect *effect = &driver->plan.effects[i];
+
+		if (effect->kind == FX_REQUEST)
+			carry_out(driver, &effect->request);
+		else if (effect->kind == FX_EXIT)
+			driver->exited = true;
+		else if (effect->kind == FX_NOTE) {
+			size_t len = strlen(notes);
+
+			snprintf(notes + len, sizeof notes - len, "%s %s\n", driver->name, effect->note.text);
+			if (getenv("ZKQ_TRACE"))
+				printf("%6lld %s %s\n", (long long)now_ms(), driver->name, effect->note.text);
+		}
+	}
+	driver->wake_ms = driver->plan.wake_ms;
+	if (driver->wake_ms != NEVER)
+		agenda_at(&agenda, driver->wake_ms * 1000, tick, driver, NULL, (uint64_t)driver->wake_ms);
+}
+
+static void
+on_reply(void *context, uint64_t cookie, const struct raw_reply *raw)
+{
+	struct driver *driver = context;
+	struct arena arena = { 0 };
+	struct event event = { .kind = EV_REPLY };
+
+	if (!driver->dispatcher)
+		return;
+	wire_reply(&arena, ROOT, &driver->pending[cookie], raw, now_ms(), &event.reply);
+	step(driver, &event);
+	arena_free(&arena);
+}
+
+static void
+on_watch(void *context, enum watch_kind kind, const char *path)
+{
+	struct driver *driver = context;
+	struct event event = { .kind = EV_WATCH };
+
+	event.watch.kind = kind;
+	if (driver->dispatcher && path_parse(ROOT, path, &event.watch.node))
+		step(driver, &event);
+}
+
+static void
+on_state(void *context, int state, int64_t session_id, int32_t timeout_ms, bool fresh)
+{
+	static const enum event_kind kinds[] = { EV_CONNECTED, EV_DISCONNECTED, EV_EXPIRED };
+	struct driver *driver = context;
+	struct event event = { .kind = kinds[state] };
+
+	if (!driver->dispatcher)
+		return;
+	event.session.id = session_id;
+	event.session.timeout_ms = timeout_ms;
+	event.session.fresh = fresh;
+	if (fresh)
+		snprintf(event.session.uuid, sizeof event.session.uuid, "%08x%08x%016x", (unsigned)driver->sessions++,
+		    (unsigned)driver->name[1], 7u);
+	step(driver, &event);
+}
+
+static const struct client_callbacks driver_callbacks = { on_reply, on_watch, on_state };
+
+static struct driver *
+driver_new(const char *name)
+{
+	struct driver *driver = calloc(1, sizeof *driver);
+	struct dispatcher_conf conf = { .name = name, .host = "h", .pid = 1, .seed = 5 };
+
+	strcpy(driver->name, name);
+	driver->dispatcher = dispatcher_new(&conf);
+	driver->client = client_new(ensemble, &driver_callbacks, driver, 2000);
+	return driver;
+}
+
+static void
+driver_kill(struct driver *driver)
+{
+	client_kill(driver->client);
+	dispatcher_free(driver->dispatcher);
+	plan_free(&driver->plan);
+	driver->dispatcher = NULL;
+}
+
+/* ---- a hand that writes and reads znodes by path ---- */
+
+static struct client *hand;
+static bool hand_up;
+static enum rc hand_rc;
+static int hand_failed_op;
+static int replies;
+
+static void
+hand_reply(void *context, uint64_t cookie, const struct raw_reply *raw)
+{
+	(void)context;
+	(void)cookie;
+	hand_rc = raw->rc;
+	hand_failed_op = raw->failed_op;
+	replies++;
+}
+
+static void
+hand_watch(void *context, enum watch_kind kind, const char *path)
+{
+	(void)context;
+	(void)kind;
+	(void)path;
+}
+
+static void
+hand_state(void *context, int state, int64_t session_id, int32_t timeout_ms, bool fresh)
+{
+	(void)context;
+	(void)session_id;
+	(void)timeout_ms;
+	(void)fresh;
+	hand_up = state == CLIENT_CONNECTED;
+}
+
+static const struct client_callbacks hand_callbacks = { hand_reply, hand_watch, hand_state };
+
+static void
+run_ms(int64_t ms)
+{
+	agenda_run(&agenda, agenda.now_us + ms * 1000);
+}
+
+/* Ops of one multi, collected by op(). */
+static struct raw_op ops[300];
+static int op_count;
+
+static void __attribute__((format(printf, 4, 5)))
+op(enum op_kind kind, int flags, const char *data, const char *format, ...)
+{
+	static char paths[300][512], datas[300][1024];
+	va_list list;
+	struct raw_op *raw = &ops[op_count];
+
+	va_start(list, format);
+	vsnprintf(paths[op_count], sizeof paths[0], format, list);
+	va_end(list);
+	snprintf(datas[op_count], sizeof datas[0], "%s", data ? data : "");
+	*raw = (struct raw_op){ .kind = kind, .path = paths[op_count], .data = datas[op_count],
+		.len = strlen(datas[op_count]), .version = ANY_VERSION, .flags = flags };
+	op_count++;
+}
+
+static enum rc
+do_ops(struct client *client)
+{
+	struct raw_request request = { .kind = REQ_MULTI, .ops = ops, .op_count = op_count };
+	int before = replies;
+
+	client_send(client, 0, &request);
+	for (int i = 0; i < 1000 && replies == before; i++)
+		run_ms(1);
+	ck_assert_msg(replies == before + 1, "no reply");
+	op_count = 0;
+	return hand_rc;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Children of a path, sorted, in one string; "" when there are none, "-" when no node. */
+static const char *
+children(const char *format, ...)
+{
+	static char out[1 << 16];
+	char path[512];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(path, sizeof path, format, list);
+	va_end(list);
+	const struct znode *node = tree_find(ensemble_tree(ensemble), path);
+	const char *names[1024];
+	int count = 0;
+	out[0] = '\0';
+	if (!node)
+		return "-";
+	for (const struct znode *child = node->children; child && count < 1024; child = child->next)
+		names[count++] = child->name;
+	qsort(names, (size_t)count, sizeof *names, by_name);
+	for (int i = 0; i < count; i++)
+		strcat(strcat(out, names[i]), " ");
+	return out;
+}
+
+static const char *
+data_of(const char *format, ...)
+{
+	char path[512];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(path, sizeof path, format, list);
+	va_end(list);
+	const struct znode *node = tree_find(ensemble_tree(ensemble), path);
+	return !node ? "-" : node->blob ? node->blob->data : "";
+}
+
+/* ---- a worker and a user by hand ---- */
+
+static struct client *worker;
+
+static const char *
+report(int r, int slots, int ahead, int low, int returned)
+{
+	static char text[2048];
+	struct rec_report rec = { .lost_after_ms = 3000, .r = (uint32_t)r, .process = { "h", "b", 1, 1 }, .low = (uint64_t)low,
+		.slots = slots, .ahead = ahead, .load1 = -1 };
+	uint64_t last[1] = { (uint64_t)returned };
+	struct record record = { .kind = REC_REPORT, .report = rec };
+	struct arena arena = { 0 };
+	size_t len;
+
+	if (returned) {
+		record.report.returned_total = 1;
+		record.report.returned_last = last;
+		record.report.returned_count = 1;
+	}
+	snprintf(text, sizeof text, "%s", record_encode(&arena, &record, &len));
+	arena_free(&arena);
+	return text;
+}
+
+static const char *
+worker_record(const char *inc, int r)
+{
+	static char text[1024];
+	static const char *const queues[] = { "default" };
+	struct record record = { .kind = REC_WORKER, .worker = { .r = (uint32_t)r, .process = { "h", "b", 2, 2 }, .slots = 2,
+		.queues = queues, .queue_count = 1 } };
+	struct arena arena = { 0 };
+	size_t len;
+
+	strcpy(record.worker.inc, inc);
+	snprintf(text, sizeof text, "%s", record_encode(&arena, &record, &len));
+	arena_free(&arena);
+	return text;
+}
+
+static void
+register_worker(int slots, int ahead)
+{
+	worker = client_new(ensemble, &hand_callbacks, NULL, 2000);
+	run_ms(200);
+	op(OP_CREATE, CREATE_EPHEMERAL, worker_record("aaaaaaaa", 1), ROOT "/workers/w1");
+	op(OP_CREATE, 0, report(1, slots, ahead, 0, 0), ROOT "/assign/w1.aaaaaaaa");
+	op(OP_CREATE, CREATE_EPHEMERAL, "", ROOT "/assign/w1.aaaaaaaa/live-1");
+	ck_assert_int_eq(do_ops(worker), RC_OK);
+}
+
+static void
+register_class(void)
+{
+	op(OP_CREATE, 0, class_default_text, QUEUE "/classes/%016llx", (unsigned long long)class_default_hash());
+	do_ops(hand);
+}
+
+static void
+submit(int priority, const char *token)
+{
+	op(OP_CHECK, 0, "", QUEUE "/tasks/0");
+	ops[0].version = 0;
+	op(OP_CREATE, CREATE_SEQUENCE, "{\"v\":1,\"argv\":[\"true\"]}", QUEUE "/tasks/0/%d.%016llx.-.%s-", priority,
+	    (unsigned long long)class_default_hash(), token);
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+}
+
+/* Name of the i-th claim in the folder, "" when there is none. */
+static const char *
+claim_name(int i)
+{
+	static char name[256];
+	char all[1 << 16];
+	char *save = NULL;
+
+	snprintf(all, sizeof all, "%s", children(ROOT "/assign/w1.aaaaaaaa"));
+	for (char *word = strtok_r(all, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		if (strchr("0123456789", word[0]) && i-- == 0) {
+			snprintf(name, sizeof name, "%s", word);
+			return name;
+		}
+	return "";
+}
+
+static struct driver *d1;
+static struct dispatcher_view view;
+
+static void
+setup(void)
+{
+	struct ensemble_conf conf = { .servers = 1, .latency_us = 1000, .commit_us = 500, .lag_us = 0, .tick_ms = 100,
+		.reconnect_us = 20000 };
+
+	notes[0] = '\0';
+	agenda_init(&agenda, 3);
+	ensemble = ensemble_new(&conf, &agenda, NULL, NULL);
+	hand = client_new(ensemble, &hand_callbacks, NULL, 20000);
+	d1 = driver_new("d1");
+	run_ms(500);
+}
+
+static void
+teardown(void)
+{
+	driver_kill(d1);
+	ensemble_free(ensemble);
+	agenda_free(&agenda);
+}
+
+static void
+look(const struct driver *driver)
+{
+	dispatcher_view(driver->dispatcher, &view);
+}
+
+START_TEST(test_tree)
+{
+	look(d1);
+	ck_assert_int_eq(view.role, ROLE_LEADER);
+	ck_assert_str_eq(children(ROOT), "assign drain election logkeys queues workers ");
+	ck_assert_str_eq(children(QUEUE), "cancel classes dead done hold inbox keys moved retry tasks ");
+	ck_assert_str_eq(children(QUEUE "/tasks"), "0 ");
+}
+END_TEST
+
+START_TEST(test_election)
+{
+	struct driver *d2 = driver_new("d2");
+
+	run_ms(500);
+	look(d2);
+	ck_assert_int_eq(view.role, ROLE_CANDIDATE);
+	client_expire(d1->client);
+	run_ms(1000);
+	look(d2);
+	ck_assert_int_eq(view.role, ROLE_LEADER);
+	look(d1);
+	ck_assert_int_eq(view.role, ROLE_CANDIDATE);
+	driver_kill(d2);
+}
+END_TEST
+
+START_TEST(test_assign_finish)
+{
+	register_class();
+	register_worker(2, 0);
+	submit(5, "aaaaaaaaaaa1");
+	submit(5, "aaaaaaaaaaa2");
+	run_ms(200);
+	submit(9, "aaaaaaaaaaa3");
+	submit(5, "aaaaaaaaaaa4");
+	run_ms(500);
+	look(d1);
+	ck_assert_int_eq(view.claimed + view.waiting, 4);
+	ck_assert_ptr_nonnull(strstr(claim_name(0), "1:default:0:5."));
+	ck_assert_ptr_nonnull(strstr(claim_name(1), "2:default:0:5."));
+	/* A higher priority takes what would run behind: with no assign-ahead only slots count. */
+	ck_assert_ptr_null(strstr(claim_name(2), ":9."));
+	/* The first is finished. */
+	char claim[256];
+	snprintf(claim, sizeof claim, "%s", claim_name(0));
+	op(OP_DELETE, 0, "", ROOT "/assign/w1.aaaaaaaa/%s", claim);
+	op(OP_DELETE, 0, "", QUEUE "/tasks/0/5.%016llx.-.aaaaaaaaaaa1-0000000000", (unsigned long long)class_default_hash());
+	op(OP_CREATE, 0, "{}", QUEUE "/done/0/aaaaaaaaaaa1");
+	op(OP_SET, 0, report(1, 2, 0, 1, 0), ROOT "/assign/w1.aaaaaaaa");
+	ck_assert_int_eq(do_ops(worker), RC_OK);
+	run_ms(500);
+	ck_assert_ptr_nonnull(strstr(claim_name(1), "3:default:0:9."));
+	look(d1);
+	ck_assert_int_eq(view.claimed, 2);
+	ck_assert_int_eq(view.waiting, 1);
+}
+END_TEST
+
+START_TEST(test_revoke)
+{
+	register_class();
+	register_worker(2, 0);
+	submit(5, "aaaaaaaaaaa1");
+	run_ms(500);
+	ck_assert_str_ne(claim_name(0), "");
+	client_expire(worker);
+	run_ms(2500);
+	ck_assert_str_ne(claim_name(0), "");	/* lost_after has not passed */
+	run_ms(1500);
+	look(d1);
+	ck_assert_int_eq(view.revoked_total, 1);
+	ck_assert_int_eq(view.waiting, 1);
+	ck_assert_ptr_nonnull(strstr(data_of(QUEUE "/retry/0/aaaaaaaaaaa1"), "suspect"));
+	ck_assert_str_eq(children(ROOT "/assign"), "");
+}
+END_TEST
+
+START_TEST(test_take_over)
+{
+	struct driver *d2 = driver_new("d2");
+
+	register_class();
+	register_worker(1, 0);
+	submit(5, "aaaaaaaaaaa1");
+	submit(5, "aaaaaaaaaaa2");
+	run_ms(300);
+	client_expire(d1->client);
+	run_ms(500);
+	look(d2);
+	ck_assert_int_eq(view.role, ROLE_LEADER);
+	ck_assert_int_eq(view.claimed, 1);
+	ck_assert_int_eq(view.waiting, 1);
+	/* The claim is returned: the task is given out again under the next number. */
+	char claim[256];
+	snprintf(claim, sizeof claim, "%s", claim_name(0));
+	op(OP_DELETE, 0, "", ROOT "/assign/w1.aaaaaaaa/%s", claim);
+	op(OP_SET, 0, report(1, 1, 0, 1, 1), ROOT "/assign/w1.aaaaaaaa");
+	ck_assert_int_eq(do_ops(worker), RC_OK);
+	run_ms(300);
+	ck_assert_ptr_nonnull(strstr(claim_name(0), "2:default:0:5."));
+	/* The slot went to the next task while the retry record of the first was read. */
+	ck_assert_ptr_nonnull(strstr(claim_name(0), "aaaaaaaaaaa2"));
+	look(d2);
+	ck_assert_int_eq(view.waiting, 1);
+	driver_kill(d2);
+}
+END_TEST
+
+START_TEST(test_cancel_waiting)
+{
+	register_class();
+	submit(5, "aaaaaaaaaaa1");
+	op(OP_CREATE, 0, "", QUEUE "/cancel/0");
+	op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/cancel/0/aaaaaaaaaaa1");
+	op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/cancel/0/aaaaaaaaaaa9");
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	run_ms(500);
+	ck_assert_str_eq(children(QUEUE "/done/0"), "aaaaaaaaaaa1 ");
+	ck_assert_str_eq(children(QUEUE "/cancel/0"), "");
+	ck_assert_str_eq(children(QUEUE "/tasks/0"), "");
+}
+END_TEST
+
+START_TEST(test_cancel_claimed)
+{
+	register_class();
+	register_worker(1, 0);
+	submit(5, "aaaaaaaaaaa1");
+	run_ms(300);
+	op(OP_CREATE, 0, "", QUEUE "/cancel/0");
+	op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/cancel/0/aaaaaaaaaaa1");
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	run_ms(300);
+	ck_assert_ptr_nonnull(strstr(children(ROOT "/assign/w1.aaaaaaaa"), "o:1:kill"));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("dispatcher");
+	TCase *tcase = tcase_create("steps");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, test_tree);
+	tcase_add_test(tcase, test_election);
+	tcase_add_test(tcase, test_assign_finish);
+	tcase_add_test(tcase, test_revoke);
+	tcase_add_test(tcase, test_take_over);
+	tcase_add_test(tcase, test_cancel_waiting);
+	tcase_add_test(tcase, test_cancel_claimed);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
