@@ -100,10 +100,13 @@ claim_remove(struct worker *worker, struct claim *claim)
 	free(claim);
 }
 
+/* A claim that vanished without our doing is reported as returned. If the leader revoked it, it knows better; if
+ * not, its task waits again. Called finished, a task that still waits would be forgotten; called returned, one
+ * that is over costs the leader a refused assign. */
 void
-claim_resolve(struct worker *worker, uint64_t n)
+claim_vanished(struct worker *worker, uint64_t from, uint64_t to)
 {
-	if (!resolved_add(&worker->resolved, n, n))
+	if (!resolved_return(&worker->resolved, from, to))
 		worker_failed(worker);
 }
 
@@ -321,13 +324,13 @@ gone(struct worker *worker, struct claim *claim)
 	switch (claim->state) {
 	case CLAIM_SEEN:
 	case CLAIM_READY:
-		claim_resolve(worker, claim->node.n);
+		claim_vanished(worker, claim->node.n, claim->node.n);
 		claim_remove(worker, claim);
 		worker->revoked_total++;
 		break;
 	case CLAIM_RUNNING:
 		plan_note(worker->plan, NOTE_WARNING, "task %s: its claim was revoked, stopping it", claim_id(worker, claim));
-		claim_resolve(worker, claim->node.n);
+		claim_vanished(worker, claim->node.n, claim->node.n);
 		kill_attempt(worker, claim, "revoked", STATE_LOST, 0);
 		claim_move(worker, claim, CLAIM_DOOMED);
 		worker->revoked_total++;
@@ -336,7 +339,7 @@ gone(struct worker *worker, struct claim *claim)
 	case CLAIM_ASIDE:
 		plan_note(worker->plan, NOTE_WARNING, "task %s: its claim was revoked, this run counts for nothing",
 		    claim_id(worker, claim));
-		claim_resolve(worker, claim->node.n);
+		claim_vanished(worker, claim->node.n, claim->node.n);
 		claim_remove(worker, claim);
 		worker->revoked_total++;
 		break;
@@ -353,21 +356,24 @@ same_claim(const struct node *a, const struct node *b)
 	    strcmp(a->task.token, b->task.token) == 0;
 }
 
-/* Claims are made in ascending order, so a number below a listed one that is not listed is over. */
+/* Claims are made in ascending order, so a number below a listed one that is neither listed nor known is over, or its
+ * assign was refused. The leader may not know which, so it is told as for any claim that vanished. */
 static void
 resolve_gaps(struct worker *worker, uint64_t highest)
 {
-	uint64_t from = worker->resolved.low + 1;
+	uint64_t from = worker->resolved.low + 1, gap_from, gap_to;
 
-	for (int i = place_of(worker, from); i < worker->claim_count && worker->claims[i]->node.n <= highest; i++) {
-		uint64_t n = worker->claims[i]->node.n;
+	for (int place = place_of(worker, from); from <= highest; place++) {
+		uint64_t next = highest + 1;
 
-		if (!resolved_add(&worker->resolved, from, n - 1))
-			worker_failed(worker);
-		from = n + 1;
+		if (place < worker->claim_count && worker->claims[place]->node.n <= highest)
+			next = worker->claims[place]->node.n;
+		while (resolved_gap(&worker->resolved, from, next - 1, &gap_from, &gap_to)) {
+			claim_vanished(worker, gap_from, gap_to);
+			from = gap_to + 1;
+		}
+		from = next + 1;
 	}
-	if (!resolved_add(&worker->resolved, from, highest))
-		worker_failed(worker);
 }
 
 static void
@@ -511,7 +517,7 @@ claim_marked(struct worker *worker, const struct reply *reply)
 	} else if (worker_lost_reply(reply)) {
 		claim_move(worker, claim, CLAIM_READY);	/* sent again; BADVERSION then tells that it had been applied */
 	} else if (reply->rc == RC_NONODE && reply->failed_op == 1) {
-		claim_resolve(worker, claim->node.n);
+		claim_vanished(worker, claim->node.n, claim->node.n);
 		claim_remove(worker, claim);
 		worker->revoked_total++;
 	} else {

@@ -200,7 +200,7 @@ finish_resolve(const struct worker *worker, struct resolved *resolved)
 			    resolved_count(resolved, claim->node.queue, false);
 			break;
 		case LEAVE_RETURN:
-			ok = resolved_return(resolved, claim->node.n);
+			ok = resolved_return(resolved, claim->node.n, claim->node.n);
 			break;
 		default:
 			ok = resolved_add(resolved, claim->node.n, claim->node.n);
@@ -317,7 +317,7 @@ claim_refused(struct worker *worker, const struct out_op *op, struct claim *clai
 		plan_note(worker->plan, NOTE_WARNING, "task %s: its claim was revoked, this run counts for nothing",
 		    claim_id(worker, claim));
 		worker->revoked_total++;
-		claim_resolve(worker, claim->node.n);
+		claim_vanished(worker, claim->node.n, claim->node.n);
 		claim_remove(worker, claim);
 		return;
 	case PART_TASK:

@@ -216,7 +216,7 @@ send_returns(struct worker *worker)
 	if (ok) {
 		for (int i = from; i < end && ok; i++)
 			if (!life->claims[i].gone && !life->claims[i].leave_it)
-				ok = resolved_return(&then, life->claims[i].node.n);
+				ok = resolved_return(&then, life->claims[i].node.n, life->claims[i].node.n);
 		ok = ok && resolved_save(&then, &plan->arena, &record.report);
 		resolved_free(&then);
 	}
@@ -256,7 +256,8 @@ returned(struct worker *worker, const struct reply *reply)
 	life->version++;
 	life->live_count = life->order_count = 0;
 	for (int i = life->sent_from; i < life->sent_from + life->sent_count; i++)
-		if (!life->claims[i].gone && !life->claims[i].leave_it && !resolved_return(&life->resolved, life->claims[i].node.n))
+		if (!life->claims[i].gone && !life->claims[i].leave_it &&
+		    !resolved_return(&life->resolved, life->claims[i].node.n, life->claims[i].node.n))
 			worker_failed(worker);
 	send_returns(worker);
 }

@@ -439,7 +439,7 @@ left_listed(struct worker *worker, const struct reply *reply)
 			if (!multi)
 				multi = plan_multi(plan, TAG_LEFT_RETURN, 0);
 			add_delete(plan, multi, *node, ANY_VERSION);
-			if (!resolved_return(&worker->resolved, node->n))
+			if (!resolved_return(&worker->resolved, node->n, node->n))
 				worker_failed(worker);
 			count++;
 		}

@@ -11,13 +11,12 @@ resolved_free(struct resolved *resolved)
 	memset(resolved, 0, sizeof *resolved);
 }
 
-bool
-resolved_has(const struct resolved *resolved, uint64_t n)
+/* Index of the first range that ends at n or behind it. */
+static int
+range_of(const struct resolved *resolved, uint64_t n)
 {
 	int low = 0, high = resolved->count;
 
-	if (n <= resolved->low)
-		return true;
 	while (low < high) {
 		int middle = low + (high - low) / 2;
 
@@ -26,7 +25,30 @@ resolved_has(const struct resolved *resolved, uint64_t n)
 		else
 			high = middle;
 	}
-	return low < resolved->count && n >= resolved->ranges[low].from;
+	return low;
+}
+
+bool
+resolved_has(const struct resolved *resolved, uint64_t n)
+{
+	int place = range_of(resolved, n);
+
+	return n <= resolved->low || (place < resolved->count && n >= resolved->ranges[place].from);
+}
+
+bool
+resolved_gap(const struct resolved *resolved, uint64_t from, uint64_t to, uint64_t *gap_from, uint64_t *gap_to)
+{
+	if (from <= resolved->low)
+		from = resolved->low + 1;
+	int place = range_of(resolved, from);
+	if (place < resolved->count && from >= resolved->ranges[place].from)
+		from = resolved->ranges[place++].to + 1;	/* ranges never touch: this one is free */
+	if (from > to)
+		return false;
+	*gap_from = from;
+	*gap_to = place < resolved->count && resolved->ranges[place].from <= to ? resolved->ranges[place].from - 1 : to;
+	return true;
 }
 
 /* Lets low swallow the ranges that it has reached. */
@@ -84,16 +106,22 @@ resolved_add(struct resolved *resolved, uint64_t from, uint64_t to)
 }
 
 bool
-resolved_return(struct resolved *resolved, uint64_t n)
+resolved_return(struct resolved *resolved, uint64_t from, uint64_t to)
 {
-	if (resolved->returned_count == RETURNED_LAST_MAX) {
-		memmove(resolved->returned_last, resolved->returned_last + 1,
-		    (RETURNED_LAST_MAX - 1) * sizeof *resolved->returned_last);
-		resolved->returned_count--;
+	if (from > to)
+		return true;
+	uint64_t count = to - from + 1, kept = count < RETURNED_LAST_MAX ? count : RETURNED_LAST_MAX;
+	int drop = resolved->returned_count + (int)kept - RETURNED_LAST_MAX;
+
+	if (drop > 0) {
+		resolved->returned_count -= drop;
+		memmove(resolved->returned_last, resolved->returned_last + drop,
+		    (size_t)resolved->returned_count * sizeof *resolved->returned_last);
 	}
-	resolved->returned_last[resolved->returned_count++] = n;
-	resolved->returned_total++;
-	return resolved_add(resolved, n, n);
+	for (uint64_t n = to - kept + 1; n <= to; n++)
+		resolved->returned_last[resolved->returned_count++] = n;
+	resolved->returned_total += count;
+	return resolved_add(resolved, from, to);
 }
 
 static struct tally *

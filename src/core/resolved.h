@@ -33,8 +33,10 @@ bool resolved_has(const struct resolved *resolved, uint64_t n);
 /* Adds from..to, both included; nothing when from > to. These return false when memory runs out; then some of
  * what was to be added is missing, and the caller must give up. */
 bool resolved_add(struct resolved *resolved, uint64_t from, uint64_t to);
-/* Adds n and remembers that it was returned. */
-bool resolved_return(struct resolved *resolved, uint64_t n);
+/* The same, and remembers that they were returned. */
+bool resolved_return(struct resolved *resolved, uint64_t from, uint64_t to);
+/* The first run of numbers from..to that are not resolved; false when all are. */
+bool resolved_gap(const struct resolved *resolved, uint64_t from, uint64_t to, uint64_t *gap_from, uint64_t *gap_to);
 bool resolved_count(struct resolved *resolved, const char *queue, bool done);
 /* Makes *copy, which must be empty, the same. */
 bool resolved_copy(struct resolved *copy, const struct resolved *resolved);

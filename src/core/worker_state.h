@@ -332,7 +332,7 @@ struct claim *claim_add(struct worker *worker, const struct node *node, enum cla
 void claim_move(struct worker *worker, struct claim *claim, enum claim_state state);
 void claim_remove(struct worker *worker, struct claim *claim);	/* frees it */
 void claim_leave(struct worker *worker, struct claim *claim, enum leave leave);
-void claim_resolve(struct worker *worker, uint64_t n);
+void claim_vanished(struct worker *worker, uint64_t from, uint64_t to);
 /* Reading has got on: is all there that the claim needs? */
 void claim_settle(struct worker *worker, struct claim *claim);
 bool claim_take_outcome(struct worker *worker, struct claim *claim, const struct outcome *outcome);

@@ -26,6 +26,15 @@ START_TEST(ranges_say_what_a_table_says)
 			table[n] = true;
 		for (uint64_t n = 1; n <= NUMBERS + 1; n++)
 			ck_assert_int_eq(resolved_has(&resolved, n), table[n]);
+		uint64_t gap_from, gap_to, at = 1 + rng_below(&rng, NUMBERS), seen = at;
+		while (resolved_gap(&resolved, seen, NUMBERS, &gap_from, &gap_to)) {
+			for (; seen < gap_from; seen++)
+				ck_assert(table[seen]);
+			for (; seen <= gap_to; seen++)
+				ck_assert(!table[seen]);
+		}
+		for (; seen <= NUMBERS; seen++)
+			ck_assert(table[seen]);
 		uint64_t before = resolved.low;
 		for (int i = 0; i < resolved.count; i++) {
 			ck_assert_uint_gt(resolved.ranges[i].from, before + 1);
@@ -44,7 +53,7 @@ START_TEST(returned_numbers_are_the_last_ones_and_a_total)
 	struct rec_report report = { 0 };
 
 	for (uint64_t n = 1; n <= RETURNED_LAST_MAX + 10; n++)
-		ck_assert(resolved_return(&resolved, n * 2));
+		ck_assert(resolved_return(&resolved, n * 2, n * 2));
 	ck_assert(resolved_count(&resolved, "default", true));
 	ck_assert(resolved_count(&resolved, "render", false));
 	ck_assert(resolved_count(&resolved, "default", true));
@@ -71,6 +80,23 @@ START_TEST(returned_numbers_are_the_last_ones_and_a_total)
 }
 END_TEST
 
+START_TEST(many_returned_at_once)
+{
+	struct resolved resolved = { 0 };
+
+	ck_assert(resolved_return(&resolved, 1, 200));
+	ck_assert(resolved_return(&resolved, 201, 300));
+	ck_assert_int_eq(resolved.returned_count, RETURNED_LAST_MAX);
+	ck_assert_uint_eq(resolved.returned_last[0], 300 - RETURNED_LAST_MAX + 1);
+	ck_assert(resolved_return(&resolved, 1000, 1999));
+	ck_assert_uint_eq(resolved.returned_total, 1300);
+	ck_assert_uint_eq(resolved.returned_last[0], 2000 - RETURNED_LAST_MAX);
+	ck_assert_uint_eq(resolved.returned_last[RETURNED_LAST_MAX - 1], 1999);
+	ck_assert_uint_eq(resolved.low, 300);
+	resolved_free(&resolved);
+}
+END_TEST
+
 START_TEST(ahead_follows_run_time)
 {
 	ck_assert_int_eq(report_ahead(4, 5, 0), 0);		/* nothing measured */
@@ -91,6 +117,7 @@ main(void)
 
 	tcase_add_loop_test(tests, ranges_say_what_a_table_says, 0, 8);
 	tcase_add_test(tests, returned_numbers_are_the_last_ones_and_a_total);
+	tcase_add_test(tests, many_returned_at_once);
 	tcase_add_test(tests, ahead_follows_run_time);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);

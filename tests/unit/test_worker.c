@@ -507,6 +507,29 @@ START_TEST(starts_by_priority)
 }
 END_TEST
 
+/* Number 2 of an assign that was refused, or of a claim that vanished before it was seen: reported as returned, once. */
+START_TEST(gaps_are_returned)
+{
+	register_first();
+	struct node children[] = { live(1), claim(1, "aaaaaaaaaaaa", 5, 1), claim(3, "cccccccccccc", 5, 1) };
+
+	folder_changed();
+	answer_list(NODE_FOLDER, children, 3);
+	answer_class(MODE_EXCLUSIVE);
+	answer_task("{}");
+	answer_task("{}");
+	folder_changed();
+	answer_list(NODE_FOLDER, children, 3);
+	ended(1, STATE_DONE, NULL, 2.0);
+	struct pending out = take(REQ_MULTI, NODE_RESULT);
+	const struct rec_report *report = &op_of(&out.request, OP_SET, NODE_FOLDER)->record.report;
+	ck_assert_uint_eq(report->low, 2);
+	ck_assert_uint_eq(report->returned_total, 1);
+	ck_assert_uint_eq(report->returned_last[0], 2);
+	ck_assert(!report_resolves(report, 3));
+}
+END_TEST
+
 /* A batch is read once for all its tasks. */
 START_TEST(batch_is_read_once)
 {
@@ -842,6 +865,7 @@ main(void)
 	tcase_add_test(tests, what_a_finish_answers_to_each_code);
 	tcase_add_test(tests, second_coordinator);
 	tcase_add_test(tests, starts_by_priority);
+	tcase_add_test(tests, gaps_are_returned);
 	tcase_add_test(tests, batch_is_read_once);
 	tcase_add_test(tests, suspect_is_marked_first);
 	tcase_add_test(tests, lease_is_renewed_before_a_start);
