@@ -64,12 +64,13 @@ struct zkq_options {
 
 /* Opens a handle and begins to connect. *handle is NULL on failure: ZKQ_EINVAL, ZKQ_ENOMEM, ZKQ_ESYSTEM. */
 int zkq_open(const struct zkq_options *options, struct zkq **handle);
-/* Calls every callback still owed with ZKQ_ECANCELLED, closes the session. May block up to about 3 s when the
- * ensemble does not answer. NULL is harmless. Not from within a callback. */
+/* Calls every callback still owed with ZKQ_ECANCELLED (a submit that was sent: ZKQ_EUNKNOWN with its id), closes the
+ * session. May block up to about 3 s when the ensemble does not answer. NULL is harmless. Not from within a callback. */
 void zkq_close(struct zkq *handle);
 /* Poll this for reading; it stays the same for the handle's life and belongs to it. */
 int zkq_fd(const struct zkq *handle);
-/* Milliseconds until zkq_dispatch() must be called at the latest; -1 = only when zkq_fd() is readable. */
+/* Milliseconds until zkq_dispatch() must be called at the latest; -1 = only when zkq_fd() is readable. 0 after
+ * zkq_submit() and zkq_wait(): what they ask for is sent by zkq_dispatch(). */
 int zkq_timeout(const struct zkq *handle);
 /* Does what is due and runs callbacks; does not block. Not from within a callback. */
 void zkq_dispatch(struct zkq *handle);
@@ -117,7 +118,7 @@ void zkq_free(void *memory);
 struct zkq_info {
 	const char *id;
 	const char *queue, *name, *state;	/* state: "waiting", "running", "done", "failed" ... */
-	const char *reason;		/* why it waits or how it ended, may be NULL */
+	const char *reason;		/* why it waits (NoLeader, NoWorker, NoSlot, QueuePaused, Inbox) or how it ended, may be NULL */
 	const char *worker;		/* that has or had it, may be NULL */
 	int priority;			/* -1 = unknown (ended tasks do not keep it) */
 	int ended;			/* the result is there; the fields below are meaningful */
@@ -148,8 +149,10 @@ int zkq_wait_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_info_f
  * Blocking: callbacks run before it returns. Returns ZKQ_OK or the first error that stopped it. */
 int zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_info_fn *callback,
     void *context);
-/* All live tasks of queue (NULL = all queues), in order of start, and with ended != 0 the results, too. At most
- * limit callbacks (0 = all); *total, if not NULL, counts all. Costs one listing per segment. */
+/* All live tasks of queue (NULL = all queues), in order of start, and with ended != 0 the results after them, oldest
+ * first, or with a limit the latest first. At most limit callbacks (0 = all); index counts them; *total, if not
+ * NULL, counts all. Costs one listing per segment, and a read per result. What live tasks carry is read only with a
+ * limit of at most 1,000: otherwise their name, json and submitted_ms are not known. */
 int zkq_list_wait(struct zkq *handle, const char *queue, int ended, int limit, int timeout_ms, zkq_info_fn *callback,
     void *context, int *total);
 
@@ -166,7 +169,8 @@ struct zkq_worker_info {
 	int slots, running, claims;
 	double load1;			/* < 0 = unknown */
 	uint64_t mem_total_bytes, mem_free_bytes, disk_free_bytes;	/* 0 = unknown */
-	int64_t seen_ms;		/* age of its last report by the ensemble's clock, -1 = unknown */
+	int64_t seen_ms;		/* how much older its last report is than the newest thing known of the ensemble's
+					 * clock; -1 = unknown */
 	const char *queues;		/* comma-separated */
 	const char *json;		/* its record as stored */
 };
@@ -186,7 +190,8 @@ struct zkq_queue_info {
 	int paused;
 	const char *paused_by, *paused_reason;
 	int64_t waiting, running, results, dead, inbox;
-	int64_t oldest_ms;		/* age of the oldest live task by the ensemble's clock, -1 = none or unknown */
+	int64_t oldest_ms;		/* age of the first live task: from the ensemble's clock to ours, never negative;
+					 * -1 = none or unknown */
 	const char *json;		/* configuration as stored */
 };
 typedef void zkq_queue_fn(void *context, const struct zkq_queue_info *info);

@@ -1,0 +1,31 @@
+/*
+ * claims.h: all claims there are: which worker has which task. One listing per incarnation.
+ */
+#ifndef ZKQ_LIB_CLAIMS_H
+#define ZKQ_LIB_CLAIMS_H
+
+#include "lib/reads.h"
+
+struct folder_seen {
+	char worker[WORKER_NAME_MAX + 1];
+	char inc[INC_MAX + 1];
+	bool live;		/* a coordinator's session stands in it */
+	int claims;
+};
+
+struct claims {
+	struct node *list;	/* NODE_CLAIM, sorted by queue, segment, token */
+	int count;
+	struct folder_seen *folders;
+	int folder_count;
+	int room, folder_room;
+	bool failed;		/* memory ran out */
+};
+
+/* ZKQ_OK or why not. */
+int claims_read(struct zkq *handle, struct reads *reads, struct claims *claims, int64_t deadline_ms);
+void claims_free(struct claims *claims);
+/* The claim of a task, or NULL. */
+const struct node *claims_find(const struct claims *claims, const char *queue, uint32_t seg, const char *token);
+
+#endif

@@ -1,0 +1,410 @@
+/*
+ * follow.c: the output of a task as it comes.
+ *
+ *     LOOKING ──a claim is there──▶ READING ──both streams end──▶ LOOKING (the result, or the next attempt)
+ *        │                             └── connection refused or broken ──▶ LOOKING, later from where it was
+ *        └──the result is there──▶ what of its attempt has not been read: by HTTP, else the stored end of it
+ *
+ * The wait for the result runs all the time. What is read of an attempt is never given twice: streams are asked
+ * for from the byte where they stood.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/http.h"
+#include "lib/ids.h"
+#include "lib/info.h"
+#include "lib/scene.h"
+
+#define LOOK_FIRST_MS 25	/* most short tasks are over by then and need no look at the claims */
+#define LOOK_MAX_MS 2000	/* a look costs a listing per worker */
+#define QUIET_MS 3000		/* a stream that gives nothing for so long: does the attempt still stand? */
+#define LAST_MS 5000		/* the result is there but the log server gives nothing: give up */
+
+struct attempt {
+	char worker[WORKER_NAME_MAX + 1];
+	int number;		/* 0 = none */
+	uint64_t offset[2];
+	bool ended[2];
+	bool given;		/* something of it was given */
+	bool reached;		/* its log server answered */
+	char *address, *token;
+};
+
+struct follow {
+	struct zkq *handle;
+	struct task_id id;
+	char text[ID_MAX + 1];
+	int64_t deadline;
+	zkq_output_fn *output;
+	void *context;
+	struct reads reads;
+	struct arena arena;	/* of the result */
+	bool answered;
+	int error;
+	struct rec_result result;
+	bool dead;
+	struct attempt attempt;
+	struct http http[2];
+	int64_t heard_ms;	/* something came */
+	int missed;
+};
+
+/* ---- the result ---- */
+
+static void
+keep_answer(void *context, int index, int error, const struct answer *answer)
+{
+	struct follow *follow = context;
+	struct rec_result *to = &follow->result;
+
+	(void)index;
+	follow->answered = true;
+	follow->error = error;
+	if (!answer)
+		return;
+	if (answer->kind == ANSWER_REFUSED)
+		follow->error = error_of_refusal(answer);
+	else if (answer->kind != ANSWER_RESULT)
+		follow->error = ZKQ_ENOENT;
+	if (follow->error != ZKQ_OK)
+		return;
+	*to = answer->result;
+	follow->dead = answer->dead;
+	to->worker = arena_string(&follow->arena, to->worker);
+	to->name = arena_string(&follow->arena, to->name);
+	to->by = arena_string(&follow->arena, to->by);
+	to->task = arena_string(&follow->arena, to->task);
+	to->outcome.reason = arena_string(&follow->arena, to->outcome.reason);
+	if (to->outcome.tail)
+		to->outcome.tail = arena_copy(&follow->arena, to->outcome.tail, to->outcome.tail_len);
+	if (follow->arena.failed)
+		follow->error = ZKQ_ENOMEM;
+}
+
+static uint64_t
+begin_wait(struct follow *follow)
+{
+	const char *id = follow->text;
+	struct pending *pending = pending_new(CALL_WAIT, 1);
+
+	if (!pending || ids_take(pending, &id, 1) != ZKQ_OK) {
+		pending_free(pending);
+		return 0;
+	}
+	pending->on_answer = keep_answer;
+	pending->context = follow;
+	return handle_call(follow->handle, pending);
+}
+
+/* ---- where the output is ---- */
+
+static void
+forget_attempt(struct follow *follow)
+{
+	struct attempt *attempt = &follow->attempt;
+
+	http_close(&follow->http[0]);
+	http_close(&follow->http[1]);
+	if (attempt->number && !attempt->reached)
+		follow->missed++;
+	free(attempt->address);
+	free(attempt->token);
+	memset(attempt, 0, sizeof *attempt);
+}
+
+static void
+turn_to(struct follow *follow, const char *worker, int number)
+{
+	struct attempt *attempt = &follow->attempt;
+
+	if (attempt->number == number && !strcmp(attempt->worker, worker))
+		return;
+	forget_attempt(follow);
+	attempt->number = number;
+	snprintf(attempt->worker, sizeof attempt->worker, "%s", worker);
+}
+
+/* The token as it lies in logkeys: {"v":1,"token":"..."}. */
+static char *
+token_of(const char *json)
+{
+	const char *at = strstr(json, "\"token\"");
+
+	at = at ? strchr(at + 7, ':') : NULL;
+	at = at ? strchr(at, '"') : NULL;
+	size_t len = at ? strspn(at + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~+/=-") : 0;
+	return len && at[1 + len] == '"' ? strndup(at + 1, len) : NULL;
+}
+
+static void
+take_address(void *context, const struct reply *reply)
+{
+	struct attempt *attempt = context;
+
+	if (reply->rc != RC_OK || reply->bad)
+		return;
+	if (reply->node.kind == NODE_WORKER && reply->record.worker.log)
+		attempt->address = strdup(reply->record.worker.log);
+	else if (reply->node.kind == NODE_LOGKEY)
+		attempt->token = token_of(reply->record.bytes.data);
+}
+
+/* Opens the streams of the attempt that have not ended. False when its worker cannot be reached now. */
+static bool
+open_streams(struct follow *follow)
+{
+	static const char *const names[2] = { "stdout", "stderr" };
+	struct attempt *attempt = &follow->attempt;
+	char path[128];
+
+	free(attempt->address);
+	free(attempt->token);
+	attempt->address = attempt->token = NULL;
+	plan_get(&follow->reads.plan, 0, 0, node_of_worker(NODE_WORKER, attempt->worker), REC_WORKER, false);
+	plan_get(&follow->reads.plan, 0, 0, node_of_worker(NODE_LOGKEY, attempt->worker), REC_BYTES, false);
+	if (reads_run(follow->handle, &follow->reads, take_address, attempt, follow->deadline) != ZKQ_OK || !attempt->address)
+		return false;
+	bool open = false;
+	for (int i = 0; i < 2; i++) {
+		if (attempt->ended[i])
+			continue;
+		snprintf(path, sizeof path, "/log/%s/%d/%s?from=%llu&follow=1", follow->text, attempt->number, names[i],
+		    (unsigned long long)attempt->offset[i]);
+		open |= http_open(&follow->http[i], attempt->address, path, attempt->token);
+	}
+	follow->heard_ms = link_now_ms();
+	return open;
+}
+
+struct stream {
+	struct follow *follow;
+	int index;
+};
+
+static void
+take_output(void *context, const void *data, size_t size)
+{
+	struct stream *stream = context;
+	struct follow *follow = stream->follow;
+
+	if (!size)
+		return;
+	follow->attempt.offset[stream->index] += size;
+	follow->attempt.given = true;
+	follow->output(follow->context, stream->index + 1, data, size);
+}
+
+static bool
+work_streams(struct follow *follow)
+{
+	bool open = false;
+
+	for (int i = 0; i < 2; i++) {
+		struct http *http = &follow->http[i];
+		struct stream stream = { follow, i };
+		uint64_t before = follow->attempt.offset[i];
+
+		if (!http_open_now(http))
+			continue;
+		http_work(http, take_output, &stream);
+		if (http->state == HTTP_BODY || http->state == HTTP_END)
+			follow->attempt.reached = true;
+		if (http->state == HTTP_END)
+			follow->attempt.ended[i] = true;
+		if (follow->attempt.offset[i] != before || !http_open_now(http))
+			follow->heard_ms = link_now_ms();
+		open |= http_open_now(http);
+	}
+	return open;
+}
+
+/* ---- the loop ---- */
+
+/* Whether the claim of the task is another one than that which is being read, or gone. */
+static bool
+look_for_claim(struct follow *follow, bool *there)
+{
+	struct claims claims;
+	bool changed = false;
+
+	*there = false;
+	if (claims_read(follow->handle, &follow->reads, &claims, follow->deadline) == ZKQ_OK) {
+		const struct node *claim = claims_find(&claims, follow->id.queue, follow->id.seg, follow->id.token);
+
+		*there = claim != NULL;
+		changed = claim && (follow->attempt.number != (int)claim->run || strcmp(follow->attempt.worker, claim->worker));
+		if (changed)
+			turn_to(follow, claim->worker, (int)claim->run);
+	}
+	claims_free(&claims);
+	return changed;
+}
+
+/* Reads what comes until the streams end or break, or the attempt turns out to be over. */
+static void
+read_streams(struct follow *follow)
+{
+	while (work_streams(follow)) {
+		struct pollfd fds[2];
+		int count = 0;
+		int64_t now = link_now_ms(), until = follow->heard_ms + (follow->answered ? LAST_MS : QUIET_MS);
+
+		for (int i = 0; i < 2; i++)
+			if (http_open_now(&follow->http[i]))
+				fds[count++] = (struct pollfd){ .fd = follow->http[i].fd, .events = http_events(&follow->http[i]) };
+		if (follow->answered && (follow->error != ZKQ_OK || (int)follow->result.attempt != follow->attempt.number))
+			return;
+		if (now >= follow->deadline)
+			return;
+		if (now >= until) {
+			bool there;
+
+			if (follow->answered || look_for_claim(follow, &there))
+				return;
+			follow->heard_ms = now;
+			continue;
+		}
+		handle_turn(follow->handle, until < follow->deadline ? until : follow->deadline, fds, count);
+	}
+}
+
+static bool
+attempt_read(const struct attempt *attempt)
+{
+	return attempt->ended[0] && attempt->ended[1];
+}
+
+/* Waits up to ms for the result. */
+static void
+wait_a_little(struct follow *follow, int64_t ms)
+{
+	int64_t until = link_now_ms() + ms;
+
+	if (until > follow->deadline)
+		until = follow->deadline;
+	while (!follow->answered && handle_turn(follow->handle, until, NULL, 0))
+		;
+}
+
+static void
+follow_attempts(struct follow *follow)
+{
+	int64_t pause = LOOK_FIRST_MS;
+
+	while (!follow->answered && link_now_ms() < follow->deadline) {
+		bool there;
+
+		wait_a_little(follow, pause);
+		pause = pause * 2 < LOOK_MAX_MS ? pause * 2 : LOOK_MAX_MS;
+		if (follow->answered)
+			return;
+		if (look_for_claim(follow, &there))
+			pause = LOOK_FIRST_MS;
+		if (!there || follow->answered || attempt_read(&follow->attempt))
+			continue;
+		uint64_t before = follow->attempt.offset[0] + follow->attempt.offset[1];
+		if (open_streams(follow))
+			read_streams(follow);
+		http_close(&follow->http[0]);
+		http_close(&follow->http[1]);
+		if (attempt_read(&follow->attempt) || follow->attempt.offset[0] + follow->attempt.offset[1] != before)
+			pause = LOOK_FIRST_MS;	/* the result or the next attempt will be there soon */
+	}
+}
+
+/* The stored end of the output is the whole of it, and all of one stream. */
+static bool
+tail_is_all(const struct outcome *outcome)
+{
+	return outcome->stdout_bytes + outcome->stderr_bytes == (outcome->tail ? outcome->tail_len : 0) &&
+	    (!outcome->stdout_bytes || !outcome->stderr_bytes);
+}
+
+static void
+give_tail(struct follow *follow)
+{
+	const struct outcome *outcome = &follow->result.outcome;
+
+	if (outcome->tail && outcome->tail_len)
+		follow->output(follow->context, !outcome->stdout_bytes && outcome->stderr_bytes ? 2 : 1, outcome->tail,
+		    outcome->tail_len);
+}
+
+/* What is left of the attempt that gave the result. */
+static void
+read_rest(struct follow *follow)
+{
+	const struct rec_result *result = &follow->result;
+	struct attempt *attempt = &follow->attempt;
+	uint64_t sizes[2] = { result->outcome.stdout_bytes, result->outcome.stderr_bytes };
+
+	if (!result->attempt || !result->worker) {
+		forget_attempt(follow);
+		return;
+	}
+	turn_to(follow, result->worker, (int)result->attempt);
+	for (int i = 0; i < 2; i++)
+		attempt->ended[i] |= attempt->offset[i] >= sizes[i] && !result->outcome.dropped_bytes;
+	if (attempt_read(attempt)) {
+		attempt->reached = true;
+		return;
+	}
+	if (!attempt->given && tail_is_all(&result->outcome)) {
+		attempt->reached = true;
+		give_tail(follow);
+		return;
+	}
+	if (open_streams(follow))
+		read_streams(follow);
+	http_close(&follow->http[0]);
+	http_close(&follow->http[1]);
+	if (attempt_read(attempt))
+		return;
+	attempt->reached = false;
+	if (!attempt->given)
+		give_tail(follow);
+}
+
+int
+zkq_follow_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_output_fn *output, zkq_info_fn *done,
+    void *context, int *missed)
+{
+	struct follow follow = { .handle = handle, .output = output, .context = context,
+		.deadline = deadline_after(timeout_ms), .http = { { .fd = -1 }, { .fd = -1 } } };
+
+	if (missed)
+		*missed = 0;
+	if (handle->inside || !output || !id || !id_parse(id, &follow.id))
+		return ZKQ_EINVAL;
+	id_write(&follow.id, follow.text);
+	uint64_t call_id = begin_wait(&follow);
+	if (!call_id)
+		return ZKQ_ENOMEM;
+	follow_attempts(&follow);
+	if (!follow.answered) {
+		handle_forget(handle, call_id);
+		follow.error = handle_late(handle);
+	}
+	if (follow.answered && follow.error == ZKQ_OK)
+		read_rest(&follow);
+	forget_attempt(&follow);
+	output(context, 1, NULL, 0);
+	output(context, 2, NULL, 0);
+	if (follow.answered && follow.error == ZKQ_OK && done) {
+		struct record record = { .kind = REC_RESULT, .result = follow.result };
+		struct info_room room;
+		struct zkq_info info;
+		size_t len;
+
+		info_of_result(&info, &room, &follow.id, &follow.result, follow.dead);
+		info.json = record_encode(&follow.arena, &record, &len);
+		done(context, 0, ZKQ_OK, &info);
+	}
+	if (missed)
+		*missed = follow.missed;
+	reads_free(&follow.reads);
+	arena_free(&follow.arena);
+	return follow.error;
+}

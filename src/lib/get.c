@@ -1,0 +1,453 @@
+/*
+ * get.c: what is known of some tasks now.
+ *
+ * Round 1: for each id done/ and dead/, for each segment its names, all at once. Round 2, only when a task
+ * lives: its payload, the workers and their claims. A task that ended between the rounds is looked at again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/info.h"
+#include "lib/scene.h"
+#include "lib/get.h"
+
+enum { ARG_DONE, ARG_DEAD, ARG_NAMES, ARG_TASK, ARG_BATCH, ARG_MOVED, ARG_INBOX, ARG_KINDS };
+
+struct asked {
+	const char *given;
+	struct task_id id;
+	bool inbox;		/* given is a name of the inbox, not (yet) an id */
+	bool over;		/* reported */
+	bool found;		/* ended: json is the result */
+	bool dead;
+	bool live;
+	bool denied;
+	struct task_name name;
+	const char *json;	/* result, task or inbox task */
+	size_t json_len;
+	int64_t ctime_ms;
+	char queue[QUEUE_NAME_MAX + 1];	/* whose inbox it is in, "" = none */
+};
+
+struct get {
+	struct zkq *handle;
+	struct reads reads;
+	struct arena arena;
+	struct asked *asked;
+	int count;
+	char (*queues)[QUEUE_NAME_MAX + 1];
+	bool *paused;
+	int queue_count;
+};
+
+static uint64_t
+arg_of(int index, int kind)
+{
+	return (uint64_t)index * ARG_KINDS + (uint64_t)kind;
+}
+
+static void
+keep_json(struct get *get, struct asked *asked, const struct reply *reply)
+{
+	asked->json = arena_copy(&get->arena, reply->record.bytes.data, reply->record.bytes.len);
+	asked->json_len = reply->record.bytes.len;
+	asked->ctime_ms = reply->stat.ctime_ms;
+}
+
+static void
+take_names(struct get *get, const struct reply *reply)
+{
+	for (int i = 0; i < get->count; i++) {
+		struct asked *asked = &get->asked[i];
+
+		if (asked->over || asked->inbox || asked->id.seg != reply->node.seg || strcmp(asked->id.queue, reply->node.queue))
+			continue;
+		asked->live = false;
+		for (int k = 0; reply->rc == RC_OK && k < reply->child_count; k++) {
+			if (reply->children[k].kind != NODE_TASK || strcmp(reply->children[k].task.token, asked->id.token))
+				continue;
+			asked->live = true;
+			asked->name = reply->children[k].task;
+		}
+	}
+}
+
+static void
+take(void *context, const struct reply *reply)
+{
+	struct get *get = context;
+	struct asked *asked = &get->asked[reply->arg / ARG_KINDS];
+	uint32_t index;
+
+	if (reply->rc == RC_NOAUTH)
+		asked->denied = true;
+	switch (reply->arg % ARG_KINDS) {
+	case ARG_DONE:
+	case ARG_DEAD:
+		if (reply->rc != RC_OK)
+			break;
+		asked->found = true;
+		asked->dead = reply->node.kind == NODE_DEAD;
+		keep_json(get, asked, reply);
+		break;
+	case ARG_NAMES:
+		take_names(get, reply);
+		break;
+	case ARG_TASK:
+		if (reply->rc == RC_OK && reply->record.bytes.len)
+			keep_json(get, asked, reply);
+		else if (reply->rc == RC_OK)
+			asked->ctime_ms = reply->stat.ctime_ms;
+		else if (reply->rc == RC_NONODE)
+			asked->live = false;
+		break;
+	case ARG_BATCH:
+		if (reply->rc != RC_OK || reply->bad || !token_is_batch(asked->id.token, NULL, &index) ||
+		    index >= (uint32_t)reply->record.batch.count || asked->json)
+			break;
+		asked->json = arena_copy(&get->arena, reply->record.batch.tasks[index].text, reply->record.batch.tasks[index].len);
+		asked->json_len = reply->record.batch.tasks[index].len;
+		break;
+	case ARG_MOVED:
+		if (reply->rc != RC_OK || reply->bad)
+			break;
+		memcpy(asked->id.queue, reply->record.moved.queue, sizeof asked->id.queue);
+		asked->id.seg = reply->record.moved.seg;
+		memcpy(asked->id.token, reply->record.moved.token, sizeof asked->id.token);
+		asked->inbox = false;
+		break;
+	case ARG_INBOX:
+		if (reply->rc != RC_OK)
+			break;
+		keep_json(get, asked, reply);
+		memcpy(asked->queue, reply->node.queue, sizeof asked->queue);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- queues: where an inbox name may have been, and which are paused ---- */
+
+static void
+take_queues(void *context, const struct reply *reply)
+{
+	struct get *get = context;
+
+	if (reply->node.kind == NODE_QUEUE) {
+		get->paused[reply->arg] = reply->rc == RC_OK && !reply->bad && reply->record.queue.paused;
+		return;
+	}
+	if (reply->rc != RC_OK)
+		return;
+	get->queues = arena_alloc(&get->arena, (size_t)(reply->child_count + 1) * sizeof *get->queues);
+	get->paused = arena_alloc(&get->arena, (size_t)(reply->child_count + 1) * sizeof *get->paused);
+	for (int i = 0; get->queues && get->paused && i < reply->child_count; i++)
+		if (reply->children[i].kind == NODE_QUEUE)
+			memcpy(get->queues[get->queue_count++], reply->children[i].queue, QUEUE_NAME_MAX + 1);
+}
+
+static int
+read_queues(struct get *get, int64_t deadline)
+{
+	if (get->queues)
+		return ZKQ_OK;
+	plan_list(&get->reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
+	int error = reads_run(get->handle, &get->reads, take_queues, get, deadline);
+	for (int i = 0; error == ZKQ_OK && i < get->queue_count; i++)
+		plan_get(&get->reads.plan, 0, (uint64_t)i, node_of_queue(NODE_QUEUE, get->queues[i]), REC_QUEUE, false);
+	return error == ZKQ_OK ? reads_run(get->handle, &get->reads, take_queues, get, deadline) : error;
+}
+
+static bool
+queue_is_paused(const struct get *get, const char *queue)
+{
+	for (int i = 0; i < get->queue_count; i++)
+		if (!strcmp(get->queues[i], queue))
+			return get->paused[i];
+	return false;
+}
+
+/* Inbox first, then moved: a name goes from one to the other. */
+static int
+read_inbox(struct get *get, int64_t deadline)
+{
+	bool any = false;
+
+	for (int i = 0; i < get->count; i++)
+		any |= get->asked[i].inbox && !get->asked[i].over;
+	if (!any)
+		return ZKQ_OK;
+	int error = read_queues(get, deadline);
+	for (int i = 0; error == ZKQ_OK && i < get->count; i++) {
+		const char *name = get->asked[i].given;
+
+		if (!get->asked[i].inbox || get->asked[i].over)
+			continue;
+		get->asked[i].queue[0] = '\0';
+		for (int q = 0; q < get->queue_count; q++) {
+			plan_get(&get->reads.plan, 0, arg_of(i, ARG_INBOX), node_of_text(NODE_INBOX_TASK, get->queues[q], 0, name),
+			    REC_BYTES, false);
+			plan_get(&get->reads.plan, 0, arg_of(i, ARG_MOVED),
+			    node_of_text(NODE_MOVED_TASK, get->queues[q], node_shard_of(name), name), REC_MOVED, false);
+		}
+	}
+	return error == ZKQ_OK ? reads_run(get->handle, &get->reads, take, get, deadline) : error;
+}
+
+/* ---- rounds ---- */
+
+static bool
+same_segment_before(const struct get *get, int index)
+{
+	const struct asked *asked = &get->asked[index];
+
+	for (int i = index - 1; i >= 0 && i >= index - 64; i--)
+		if (!get->asked[i].over && !get->asked[i].inbox && get->asked[i].id.seg == asked->id.seg &&
+		    !strcmp(get->asked[i].id.queue, asked->id.queue))
+			return true;
+	return false;
+}
+
+/* Names first, then results: a task goes from one to the other. */
+static int
+read_states(struct get *get, int64_t deadline)
+{
+	struct plan *plan = &get->reads.plan;
+
+	for (int i = 0; i < get->count; i++) {
+		struct asked *asked = &get->asked[i];
+
+		if (asked->over || asked->inbox)
+			continue;
+		asked->found = asked->live = asked->denied = false;
+		asked->json = NULL;
+		if (!same_segment_before(get, i))
+			plan_list(plan, 0, arg_of(i, ARG_NAMES), node_of_segment(NODE_SEGMENT, asked->id.queue, asked->id.seg), false);
+	}
+	for (int i = 0; i < get->count; i++) {
+		struct asked *asked = &get->asked[i];
+
+		if (asked->over || asked->inbox)
+			continue;
+		plan_get(plan, 0, arg_of(i, ARG_DEAD), node_of_token(NODE_DEAD, asked->id.queue, asked->id.seg, asked->id.token),
+		    REC_BYTES, false);
+		plan_get(plan, 0, arg_of(i, ARG_DONE), node_of_token(NODE_RESULT, asked->id.queue, asked->id.seg, asked->id.token),
+		    REC_BYTES, false);
+	}
+	return reads_run(get->handle, &get->reads, take, get, deadline);
+}
+
+static int
+read_payloads(struct get *get, int64_t deadline)
+{
+	struct plan *plan = &get->reads.plan;
+	char batch[TOKEN_LEN + 1];
+
+	for (int i = 0; i < get->count; i++) {
+		struct asked *asked = &get->asked[i];
+
+		if (asked->over || !asked->live || asked->found)
+			continue;
+		plan_get(plan, 0, arg_of(i, ARG_TASK), node_task(asked->id.queue, asked->id.seg, &asked->name), REC_BYTES, false);
+		if (token_is_batch(asked->id.token, batch, NULL))
+			plan_get(plan, 0, arg_of(i, ARG_BATCH), node_batch(asked->id.queue, asked->id.seg, batch), REC_BATCH, false);
+	}
+	return reads_run(get->handle, &get->reads, take, get, deadline);
+}
+
+/* ---- telling ---- */
+
+static void
+tell_ended(struct get *get, int index, zkq_info_fn *callback, void *context)
+{
+	struct asked *asked = &get->asked[index];
+	struct record record;
+	struct info_room room;
+	struct zkq_info info;
+	const char *why;
+
+	if (record_decode(&get->arena, REC_RESULT, asked->json, asked->json_len, &record, &why)) {
+		info_of_result(&info, &room, &asked->id, &record.result, asked->dead);
+	} else {
+		info_of_id(&info, &room, &asked->id);
+		info.ended = 1;
+		info.dead = asked->dead;
+		info.state = asked->dead ? "dead" : "unknown";
+		info.reason = "unreadable";
+	}
+	info.json = asked->json;
+	callback(context, index, ZKQ_OK, &info);
+}
+
+void
+info_of_task(struct zkq_info *info, struct arena *arena, const char *json, size_t len)
+{
+	struct record record;
+	const char *why;
+
+	if (!json)
+		return;
+	info->json = info->task_json = json;
+	if (record_decode(arena, REC_TASK, json, len, &record, &why))
+		info->name = record.task.name;
+}
+
+void
+info_of_live(struct zkq_info *info, struct info_room *room, const struct task_id *id, const struct task_name *name,
+    const struct node *claim, const char *reason)
+{
+	info_of_id(info, room, id);
+	info->priority = name->priority;
+	info->reason = claim ? NULL : reason;
+	if (!claim)
+		return;
+	info->state = "running";
+	info->worker = claim->worker;
+	info->attempt = (int)claim->run;
+	fence_write(claim->fence, room->fence);
+	info->fence = room->fence;
+}
+
+static void
+tell_live(struct get *get, const struct scene *scene, int index, zkq_info_fn *callback, void *context)
+{
+	struct asked *asked = &get->asked[index];
+	struct info_room room;
+	struct zkq_info info;
+
+	info_of_live(&info, &room, &asked->id, &asked->name,
+	    claims_find(&scene->claims, asked->id.queue, asked->id.seg, asked->id.token),
+	    scene_reason(scene, asked->id.queue, queue_is_paused(get, asked->id.queue)));
+	info.submitted_ms = asked->ctime_ms;
+	info_of_task(&info, &get->arena, asked->json, asked->json_len);
+	callback(context, index, ZKQ_OK, &info);
+}
+
+static void
+tell_inbox(struct get *get, int index, zkq_info_fn *callback, void *context)
+{
+	struct asked *asked = &get->asked[index];
+	struct zkq_info info;
+
+	memset(&info, 0, sizeof info);
+	info.id = asked->given;
+	info.queue = asked->queue;
+	info.state = "waiting";
+	info.reason = "Inbox";
+	info.priority = info.exit_code = -1;
+	info.submitted_ms = asked->ctime_ms;
+	info_of_task(&info, &get->arena, asked->json, asked->json_len);
+	callback(context, index, ZKQ_OK, &info);
+}
+
+static void
+tell_error(struct get *get, int index, int error, zkq_info_fn *callback, void *context)
+{
+	get->asked[index].over = true;
+	callback(context, index, error, NULL);
+}
+
+/* One round over all that are still open. Those that are neither here nor there stay open: they are moving. */
+static int
+round_of(struct get *get, bool last, int64_t deadline, zkq_info_fn *callback, void *context)
+{
+	struct scene scene = { 0 };
+	bool any_live = false;
+	int error = read_inbox(get, deadline);
+
+	if (error == ZKQ_OK)
+		error = read_states(get, deadline);
+	if (error == ZKQ_OK)
+		error = read_payloads(get, deadline);
+	for (int i = 0; i < get->count; i++)
+		any_live |= !get->asked[i].over && get->asked[i].live && !get->asked[i].found;
+	if (error == ZKQ_OK && any_live)
+		error = read_queues(get, deadline);
+	if (error == ZKQ_OK && any_live)
+		error = scene_read(get->handle, &get->reads, &scene, deadline);
+	if (error == ZKQ_OK && get->arena.failed)
+		error = ZKQ_ENOMEM;
+	for (int i = 0; error == ZKQ_OK && i < get->count; i++) {
+		struct asked *asked = &get->asked[i];
+
+		if (asked->over)
+			continue;
+		if (asked->inbox ? asked->queue[0] != '\0' : asked->found || asked->live) {
+			asked->over = true;
+			if (asked->inbox)
+				tell_inbox(get, i, callback, context);
+			else if (asked->found)
+				tell_ended(get, i, callback, context);
+			else
+				tell_live(get, &scene, i, callback, context);
+		} else if (asked->denied) {
+			tell_error(get, i, ZKQ_ENOAUTH, callback, context);
+		} else if (last) {
+			tell_error(get, i, ZKQ_ENOENT, callback, context);
+		}
+	}
+	scene_free(&scene);
+	return error;
+}
+
+static void
+take_nothing(void *context, const struct reply *reply)
+{
+	(void)context;
+	(void)reply;
+}
+
+static bool
+inbox_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len <= INBOX_NAME_MAX && !strchr(name, '/') && !strchr(name, '.');
+}
+
+int
+zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_info_fn *callback,
+    void *context)
+{
+	struct get get = { .handle = handle, .count = count };
+	int64_t deadline = deadline_after(timeout_ms);
+	int error = ZKQ_OK, open = 0;
+
+	if (handle->inside || !ids || count < 1 || !callback)
+		return ZKQ_EINVAL;
+	get.asked = calloc((size_t)count, sizeof *get.asked);
+	if (!get.asked)
+		return ZKQ_ENOMEM;
+	for (int i = 0; i < count; i++) {
+		struct asked *asked = &get.asked[i];
+
+		asked->given = ids[i];
+		if (id_parse(ids[i], &asked->id))
+			continue;
+		asked->inbox = inbox_name_ok(ids[i]);
+		if (!asked->inbox)
+			tell_error(&get, i, ZKQ_EINVAL, callback, context);
+	}
+	/* Two rounds without a trace, the second after a sync: it is nowhere. */
+	for (int round = 0; error == ZKQ_OK && round < 2; round++) {
+		open = 0;
+		for (int i = 0; i < count; i++)
+			open += !get.asked[i].over;
+		if (!open)
+			break;
+		if (round)
+			plan_sync(&get.reads.plan, 0, 0, node_plain(NODE_QUEUES));
+		if (round)
+			error = reads_run(handle, &get.reads, take_nothing, NULL, deadline);
+		if (error == ZKQ_OK)
+			error = round_of(&get, round == 1, deadline, callback, context);
+	}
+	for (int i = 0; i < count; i++)
+		if (!get.asked[i].over)
+			tell_error(&get, i, error, callback, context);
+	free(get.asked);
+	reads_free(&get.reads);
+	arena_free(&get.arena);
+	return error;
+}

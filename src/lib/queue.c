@@ -1,0 +1,285 @@
+/*
+ * queue.c: queues and their pause.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/scene.h"
+
+struct queue_seen {
+	char name[QUEUE_NAME_MAX + 1];
+	const char *json;
+	size_t json_len;
+	struct rec_queue conf;
+	int32_t version;
+	bool there;
+	int64_t live, results, dead, inbox;
+	bool any;			/* a live task was seen; the oldest of them: */
+	uint32_t oldest_seg;
+	struct task_name oldest;
+	int64_t oldest_ctime_ms;
+};
+
+struct queues {
+	struct zkq *handle;
+	struct reads reads;
+	struct arena arena;
+	struct queue_seen *list;
+	int count;
+	int64_t newest_ms;	/* the latest server time seen */
+};
+
+static void
+take_names(void *context, const struct reply *reply)
+{
+	struct queues *queues = context;
+
+	if (reply->rc != RC_OK)
+		return;
+	queues->list = arena_alloc(&queues->arena, (size_t)(reply->child_count + 1) * sizeof *queues->list);
+	for (int i = 0; queues->list && i < reply->child_count; i++)
+		if (reply->children[i].kind == NODE_QUEUE)
+			memcpy(queues->list[queues->count++].name, reply->children[i].queue, QUEUE_NAME_MAX + 1);
+}
+
+static void
+take_conf(struct queues *queues, struct queue_seen *queue, const struct reply *reply)
+{
+	struct record record;
+	const char *why;
+
+	queue->there = true;
+	queue->version = reply->stat.version;
+	queue->json_len = reply->record.bytes.len;
+	queue->json = arena_copy(&queues->arena, reply->record.bytes.data, queue->json_len);
+	if (queue->json && record_decode(&queues->arena, REC_QUEUE, queue->json, queue->json_len, &record, &why))
+		queue->conf = record.queue;
+}
+
+static void
+take_segment(struct queue_seen *queue, const struct reply *reply)
+{
+	for (int i = 0; i < reply->child_count; i++) {
+		const struct node *child = &reply->children[i];
+
+		if (child->kind != NODE_TASK)
+			continue;
+		queue->live++;
+		if (queue->any && (child->seg > queue->oldest_seg ||
+		    (child->seg == queue->oldest_seg && child->task.seq > queue->oldest.seq)))
+			continue;
+		queue->any = true;
+		queue->oldest_seg = child->seg;
+		queue->oldest = child->task;
+	}
+}
+
+/* The second requests of a queue depend on the first: folders, then what is in them. */
+static void
+take_folder(void *context, const struct reply *reply)
+{
+	struct queues *queues = context;
+	struct queue_seen *queue = &queues->list[reply->arg];
+
+	if (reply->rc != RC_OK)
+		return;
+	if (reply->stat.mtime_ms > queues->newest_ms)
+		queues->newest_ms = reply->stat.mtime_ms;
+	switch (reply->node.kind) {
+	case NODE_QUEUE:
+		take_conf(queues, queue, reply);
+		break;
+	case NODE_INBOX:
+		queue->inbox = reply->stat.children;
+		break;
+	case NODE_SEGMENT:
+		take_segment(queue, reply);
+		break;
+	case NODE_DONE_SEG:
+		queue->results += reply->stat.children;
+		break;
+	case NODE_DEAD_SEG:
+		queue->dead += reply->stat.children;
+		break;
+	case NODE_TASK:
+		queue->oldest_ctime_ms = reply->stat.ctime_ms;
+		break;
+	default:
+		break;
+	}
+}
+
+struct segments {
+	struct queues *queues;
+	struct plan next;	/* what to ask about the segments seen */
+};
+
+static void
+take_segments(void *context, const struct reply *reply)
+{
+	struct segments *segments = context;
+
+	if (reply->node.kind != NODE_TASKS && reply->node.kind != NODE_DONE_ALL && reply->node.kind != NODE_DEAD_ALL) {
+		take_folder(segments->queues, reply);
+		return;
+	}
+	for (int i = 0; reply->rc == RC_OK && i < reply->child_count; i++) {
+		if (reply->children[i].kind == NODE_SEGMENT)
+			plan_list(&segments->next, 0, reply->arg, reply->children[i], false);
+		else if (reply->children[i].kind == NODE_DONE_SEG || reply->children[i].kind == NODE_DEAD_SEG)
+			plan_exists(&segments->next, 0, reply->arg, reply->children[i], false);
+	}
+}
+
+static int
+read_queues(struct queues *queues, int64_t deadline)
+{
+	struct plan *plan = &queues->reads.plan;
+	struct segments segments = { .queues = queues };
+
+	for (int i = 0; i < queues->count; i++) {
+		const char *name = queues->list[i].name;
+
+		plan_get(plan, 0, (uint64_t)i, node_of_queue(NODE_QUEUE, name), REC_BYTES, false);
+		plan_exists(plan, 0, (uint64_t)i, node_of_queue(NODE_INBOX, name), false);
+		plan_list(plan, 0, (uint64_t)i, node_of_queue(NODE_TASKS, name), false);
+		plan_list(plan, 0, (uint64_t)i, node_of_queue(NODE_DONE_ALL, name), false);
+		plan_list(plan, 0, (uint64_t)i, node_of_queue(NODE_DEAD_ALL, name), false);
+	}
+	int error = reads_run(queues->handle, &queues->reads, take_segments, &segments, deadline);
+	if (error == ZKQ_OK) {
+		/* The plans change places: what was gathered is asked now. */
+		struct plan used = queues->reads.plan;
+		queues->reads.plan = segments.next;
+		segments.next = used;
+		error = reads_run(queues->handle, &queues->reads, take_folder, queues, deadline);
+	}
+	plan_free(&segments.next);
+	for (int i = 0; error == ZKQ_OK && i < queues->count; i++)
+		if (queues->list[i].any)
+			plan_exists(plan, 0, (uint64_t)i,
+			    node_task(queues->list[i].name, queues->list[i].oldest_seg, &queues->list[i].oldest), false);
+	return error == ZKQ_OK ? reads_run(queues->handle, &queues->reads, take_folder, queues, deadline) : error;
+}
+
+static int
+compare_queues(const void *a, const void *b)
+{
+	return strcmp(((const struct queue_seen *)a)->name, ((const struct queue_seen *)b)->name);
+}
+
+static void
+give_queue(const struct queues *queues, const struct queue_seen *queue, const struct claims *claims,
+    zkq_queue_fn *callback, void *context)
+{
+	struct zkq_queue_info info = { .name = queue->name, .paused = queue->conf.paused,
+		.paused_by = queue->conf.paused_by, .paused_reason = queue->conf.paused_reason, .results = queue->results,
+		.dead = queue->dead, .inbox = queue->inbox, .oldest_ms = -1, .json = queue->json };
+	int64_t now = queues->newest_ms > link_wall_ms() ? queues->newest_ms : link_wall_ms();
+
+	for (int i = 0; i < claims->count; i++)
+		info.running += !strcmp(claims->list[i].queue, queue->name);
+	info.waiting = queue->live > info.running ? queue->live - info.running : 0;
+	if (queue->oldest_ctime_ms)
+		info.oldest_ms = now > queue->oldest_ctime_ms ? now - queue->oldest_ctime_ms : 0;
+	callback(context, &info);
+}
+
+int
+zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, void *context)
+{
+	struct queues queues = { .handle = handle };
+	struct scene scene;
+	int64_t deadline = deadline_after(timeout_ms);
+
+	if (handle->inside || !callback)
+		return ZKQ_EINVAL;
+	int error = scene_read(handle, &queues.reads, &scene, deadline);
+	if (error == ZKQ_OK) {
+		plan_list(&queues.reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
+		error = reads_run(handle, &queues.reads, take_names, &queues, deadline);
+	}
+	if (queues.count)
+		qsort(queues.list, (size_t)queues.count, sizeof *queues.list, compare_queues);
+	if (error == ZKQ_OK)
+		error = read_queues(&queues, deadline);
+	if (error == ZKQ_OK && queues.arena.failed)
+		error = ZKQ_ENOMEM;
+	for (int i = 0; error == ZKQ_OK && i < queues.count; i++)
+		if (queues.list[i].there)
+			give_queue(&queues, &queues.list[i], &scene.claims, callback, context);
+	scene_free(&scene);
+	reads_free(&queues.reads);
+	arena_free(&queues.arena);
+	return error;
+}
+
+/* ---- pause ---- */
+
+struct pausing {
+	struct queues queues;
+	bool tree;
+	enum rc read, written;
+};
+
+static void
+take_pausing(void *context, const struct reply *reply)
+{
+	struct pausing *pausing = context;
+
+	if (reply->kind == REQ_MULTI) {
+		pausing->written = reply->rc;
+	} else if (reply->node.kind == NODE_ROOT) {
+		pausing->tree = reply->rc == RC_OK;
+	} else {
+		pausing->read = reply->rc;
+		if (reply->rc == RC_OK)
+			take_conf(&pausing->queues, pausing->queues.list, reply);
+	}
+}
+
+/* One attempt: reads the configuration, writes it with the change, if nobody else wrote meanwhile. */
+static int
+set_pause(struct pausing *pausing, bool paused, const char *reason, int64_t deadline)
+{
+	struct zkq *handle = pausing->queues.handle;
+	struct reads *reads = &pausing->queues.reads;
+	struct queue_seen *queue = pausing->queues.list;
+
+	plan_exists(&reads->plan, 0, 0, node_plain(NODE_ROOT), false);
+	plan_get(&reads->plan, 0, 0, node_of_queue(NODE_QUEUE, queue->name), REC_BYTES, false);
+	int error = reads_run(handle, reads, take_pausing, pausing, deadline);
+	if (error != ZKQ_OK)
+		return error;
+	if (pausing->read == RC_NONODE)
+		return pausing->tree ? ZKQ_ENOQUEUE : ZKQ_ENOTREE;
+	if (pausing->read != RC_OK)
+		return error_of_rc(pausing->read);
+	const char *text = queue_text_paused(&pausing->queues.arena, queue->json, paused, handle->by, reason, link_wall_ms());
+	if (!text)
+		return pausing->queues.arena.failed ? ZKQ_ENOMEM : ZKQ_EINVAL;
+	struct record record = { .kind = REC_BYTES, .bytes = { text, strlen(text) } };
+	add_set(&reads->plan, plan_multi(&reads->plan, 0, 0), node_of_queue(NODE_QUEUE, queue->name), queue->version, &record);
+	return reads_run(handle, reads, take_pausing, pausing, deadline);
+}
+
+int
+zkq_queue_pause_wait(struct zkq *handle, const char *name, int paused, const char *reason, int timeout_ms)
+{
+	struct queue_seen queue = { .there = false };
+	struct pausing pausing = { .queues = { .handle = handle, .list = &queue, .count = 1 } };
+	int64_t deadline = deadline_after(timeout_ms);
+	int error;
+
+	if (handle->inside || !name || !queue_name_ok(name))
+		return ZKQ_EINVAL;
+	memcpy(queue.name, name, strlen(name) + 1);
+	do
+		error = set_pause(&pausing, paused, reason, deadline);
+	while (error == ZKQ_OK && (pausing.written == RC_BADVERSION || pausing.written == RC_UNKNOWN));
+	if (error == ZKQ_OK)
+		error = error_of_rc(pausing.written);
+	reads_free(&pausing.queues.reads);
+	arena_free(&pausing.queues.arena);
+	return error;
+}
