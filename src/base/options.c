@@ -182,21 +182,21 @@ take_defaults(const struct options *options, const struct option_row *const *row
 	return 0;
 }
 
-/* What getopt_long() could not read: word is where it stopped. */
+/* What getopt_long() could not read: an option of the word before optind, or the letter optopt in it. */
 static int
 refuse(const struct options *options, int result, const char *word)
 {
-	if (optopt >= LONG_BASE || (word[0] == '-' && word[1] == '-')) {
-		int len = (int)strcspn(word, "=");
+	bool is_long = optopt == 0 || optopt >= LONG_BASE;
+	int len = (int)strcspn(word, "=");
 
-		if (result == ':')
-			return options_wrong(options, "option '%s' needs an argument", word);
-		if (optopt >= LONG_BASE)
-			return options_wrong(options, "option '%.*s' takes no argument", len, word);
-		return options_wrong(options, "unknown or ambiguous option '%.*s'", len, word);
-	}
+	if (result == ':' && is_long)
+		return options_wrong(options, "option '%s' needs an argument", word);
 	if (result == ':')
 		return options_wrong(options, "option '-%c' needs an argument", optopt);
+	if (optopt >= LONG_BASE)
+		return options_wrong(options, "option '%.*s' takes no argument", len, word);
+	if (is_long)
+		return options_wrong(options, "unknown or ambiguous option '%.*s'", len, word);
 	return options_wrong(options, "unknown option '-%c'", optopt);
 }
 
@@ -205,11 +205,14 @@ options_parse(const struct options *options, int argc, char **argv)
 {
 	const struct option_row *rows[ROWS_MAX];
 	struct option longs[ROWS_MAX + 1];
-	char shorts[3 * ROWS_MAX + 3] = "+:";
+	char shorts[3 * ROWS_MAX + 3];
 	int count = collect(options, rows), chosen;
-	size_t used = 2;
+	size_t used = 0;
 
 	memset(longs, 0, sizeof longs);
+	if (!options->anywhere)
+		shorts[used++] = '+';
+	shorts[used++] = ':';
 	for (int i = 0; i < count; i++) {
 		longs[i].name = rows[i]->name;
 		longs[i].has_arg = rows[i]->argument ? required_argument : no_argument;
@@ -227,13 +230,12 @@ options_parse(const struct options *options, int argc, char **argv)
 	optind = 0;	/* glibc: begin anew */
 	opterr = 0;
 	for (;;) {
-		int before = optind ? optind : 1;
 		int result = getopt_long(argc, argv, shorts, longs, NULL);
 
 		if (result == -1)
 			return optind;
 		if (result == '?' || result == ':')
-			return refuse(options, result, argv[before < argc ? before : argc - 1]);
+			return refuse(options, result, argv[optind - 1]);
 		for (chosen = 0; chosen < count; chosen++)
 			if (result == LONG_BASE + chosen || (result < LONG_BASE && rows[chosen]->letter == result))
 				break;

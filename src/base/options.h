@@ -1,8 +1,9 @@
 /*
  * options.h: command lines. One row per option gives parsing, default, environment variable, range and help.
  *
- * POSIX order: options end at the first word that is none, or after "--". Long options may be abbreviated and take
- * "=". Values are taken in this order: option, environment, default.
+ * POSIX order: options end at the first word that is none, or after "--"; programs that run no command of the user's may
+ * allow options after operands. Long options may be abbreviated and take "=". Values are taken in this order: option,
+ * environment, default.
  */
 #ifndef ZKQ_BASE_OPTIONS_H
 #define ZKQ_BASE_OPTIONS_H
@@ -53,6 +54,7 @@ struct options {
 	const char *notes;	/* after the options, may be NULL */
 	const char *manual;	/* "zkq-submit(1)" */
 	const char *version;
+	bool anywhere;		/* options may follow operands */
 	const struct option_row *tables[OPTION_TABLES_MAX];	/* the program's own first; NULL-terminated when shorter */
 	const char *titles[OPTION_TABLES_MAX];			/* heading of each table in the help; may be NULL */
 	void (*wrong)(const char *message);	/* told of each usage error after it was printed; may be NULL */
@@ -63,8 +65,8 @@ enum {
 	OPTIONS_WRONG = -2,	/* a message was printed: exit EXIT_USAGE */
 };
 
-/* Presets, environment, then the command line. Returns the index of the first operand in argv, OPTIONS_DONE or
- * OPTIONS_WRONG. argv[0] is not looked at. */
+/* Presets, environment, then the command line. Returns the index of the first operand in argv (which is
+ * reordered when options may be anywhere), OPTIONS_DONE or OPTIONS_WRONG. argv[0] is not looked at. */
 int options_parse(const struct options *options, int argc, char **argv);
 void options_help(const struct options *options, FILE *out);
 void options_version(const struct options *options, FILE *out);

@@ -1,0 +1,491 @@
+#include "config.h"
+
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/duration.h"
+#include "base/exits.h"
+#include "base/jsonout.h"
+#include "base/memory.h"
+
+#define AUTH_SIZE 1024	/* a credential file is one line */
+#define LINE_MAX_ID 256	/* a line with an id */
+
+struct settings settings;
+
+static const struct command *running;
+static struct options parsed;
+static int64_t began_ms;
+static bool as_task;
+
+const struct option_row connection_options[] = {
+	{ .letter = 'z', .name = "zk", .argument = "HOSTS", .kind = OPTION_TEXT, .into = &settings.zk,
+	    .preset = "127.0.0.1:2181", .env = "ZKQ_ZK", .help = "ZooKeeper servers, host[:port],...[/chroot]\n" },
+	{ .name = "root", .argument = "PATH", .kind = OPTION_TEXT, .into = &settings.root, .preset = "/zkq", .env = "ZKQ_ROOT",
+	    .help = "root of the tree" },
+	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &settings.auth_file,
+	    .help = "holds the credential digest:user:password (else ZKQ_AUTH)" },
+	{ .name = "timeout", .argument = "TIME", .kind = OPTION_TIME, .into = &settings.timeout_ms, .preset = "10s", .min = 1,
+	    .max = INT_MAX, .given = &settings.timeout_given, .help = "for an answer; no command waits for ever" },
+	{ 0 },
+};
+
+const struct option_row common_options[] = {
+	{ .name = "json", .kind = OPTION_FLAG, .into = &settings.json, .help = "print JSON" },
+	{ .name = "no-header", .kind = OPTION_FLAG, .into = &settings.no_header, .help = "tables without their first line" },
+	{ .name = "color", .argument = "WHEN", .kind = OPTION_COLOR, .into = &settings.color, .preset = "auto",
+	    .help = "auto, always or never" },
+	{ .name = "utc", .kind = OPTION_FLAG, .into = &settings.utc, .help = "times in UTC instead of local time" },
+	{ .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .into = &settings.quiet, .help = "say less" },
+	{ .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .into = &settings.verbose, .help = "say more" },
+	{ .letter = 'h', .name = "help", .kind = OPTION_HELP, .help = "print this and exit" },
+	{ .letter = 'V', .name = "version", .kind = OPTION_VERSION, .help = "print the version and exit" },
+	{ 0 },
+};
+
+static const struct option_row no_options[] = { { 0 } };
+
+/* ---- time ---- */
+
+static int64_t
+clock_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t
+cli_now(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+int64_t
+cli_wall(void)
+{
+	return clock_ms(CLOCK_REALTIME);
+}
+
+int
+cli_left(void)
+{
+	int64_t left = began_ms + settings.timeout_ms - cli_now();
+
+	return left < 1 ? 1 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+bool
+cli_over(void)
+{
+	return cli_now() >= began_ms + settings.timeout_ms;
+}
+
+/* ---- errors ---- */
+
+static const struct {
+	int error, exit;
+	const char *word;
+	bool retry_safe;
+} errors[] = {
+	{ ZKQ_EUNREACHABLE, EXIT_UNAVAILABLE, "Unreachable", true },
+	{ ZKQ_EUNKNOWN, EXIT_TEMPORARY, "OutcomeUnknown", false },
+	{ ZKQ_ETIMEOUT, EXIT_TEMPORARY, "NoAnswer", false },
+	{ ZKQ_EINVAL, EXIT_DATA, "Invalid", false },
+	{ ZKQ_ENOQUEUE, EXIT_NO, "NoQueue", true },
+	{ ZKQ_EFULL, EXIT_TEMPORARY, "QueueFull", true },
+	{ ZKQ_ENOAUTH, EXIT_NOT_ALLOWED, "NotAllowed", true },
+	{ ZKQ_ENOTREE, EXIT_CONFIG, "NoTree", true },
+	{ ZKQ_ENOENT, EXIT_NO, "NotFound", true },
+	{ ZKQ_ESIZE, EXIT_DATA, "TooLarge", false },
+	{ ZKQ_ENOMEM, EXIT_SYSTEM, "NoMemory", true },
+	{ ZKQ_EENDED, EXIT_NO, "Ended", true },
+	{ ZKQ_ESYSTEM, EXIT_SYSTEM, "System", true },
+	{ ZKQ_ECANCELLED, EXIT_SOFTWARE, "Internal", false },
+};
+
+#define ERRORS ((int)(sizeof errors / sizeof errors[0]))
+
+static int
+error_row(int error)
+{
+	int row = 0;
+
+	while (row < ERRORS - 1 && errors[row].error != error)
+		row++;
+	return row;
+}
+
+int
+cli_error_exit(int error)
+{
+	if (error == ZKQ_OK)
+		return EXIT_OK;
+	if (running->reads && (error == ZKQ_ETIMEOUT || error == ZKQ_EUNKNOWN))
+		return EXIT_UNAVAILABLE;
+	return errors[error_row(error)].exit;
+}
+
+const char *
+cli_error_word(int error)
+{
+	return errors[error_row(error)].word;
+}
+
+int
+cli_own(int code)
+{
+	return code != EXIT_OK && as_task ? EXIT_OURS : code;
+}
+
+void
+cli_set_as_task(void)
+{
+	as_task = true;
+}
+
+static void
+say(const char *text)
+{
+	fprintf(stderr, "%s: ", running->program);
+	terminal_write(stderr, text, strlen(text), false);
+	putc('\n', stderr);
+}
+
+void
+cli_say(const char *format, ...)
+{
+	va_list list;
+	char text[2048];
+
+	va_start(list, format);
+	vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	say(text);
+}
+
+static void
+print_error(int code, const char *word, const char *id, bool retry_safe, const char *text)
+{
+	struct jsonout json;
+
+	if (!settings.json)
+		return;
+	jsonout_start(&json, stdout);
+	jsonout_object(&json, NULL);
+	jsonout_string(&json, "schema", "zkq.error/1");
+	jsonout_object(&json, "error");
+	jsonout_string(&json, "code", word);
+	jsonout_number(&json, "exit", code);
+	jsonout_string(&json, "message", text);
+	if (id && *id)
+		jsonout_string(&json, "id", id);
+	jsonout_bool(&json, "retry_safe", retry_safe);
+	jsonout_end(&json);
+	jsonout_end(&json);
+}
+
+int
+cli_fail(int code, const char *word, const char *id, bool retry_safe, const char *format, ...)
+{
+	va_list list;
+	char text[2048];
+
+	va_start(list, format);
+	vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	say(text);
+	print_error(cli_own(code), word, id, retry_safe, text);
+	return cli_own(code);
+}
+
+int
+cli_fail_waited(const char *id, const char *format, ...)
+{
+	va_list list;
+	char text[2048];
+
+	va_start(list, format);
+	vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	say(text);
+	print_error(EXIT_WAITED, "WaitTimeout", id, true, text);
+	return EXIT_WAITED;
+}
+
+int
+cli_fail_error(int error, const char *id, const char *detail)
+{
+	int row = error_row(error);
+	const char *colon = id && *id ? ": " : "";
+
+	return cli_fail(cli_error_exit(error), errors[row].word, id, errors[row].retry_safe || running->reads, "%s%s%s%s%s",
+	    id ? id : "", colon, zkq_strerror(error), detail ? ": " : "", detail ? detail : "");
+}
+
+static void
+wrong_usage(const char *message)
+{
+	print_error(cli_own(EXIT_USAGE), "Usage", NULL, true, message);
+}
+
+int
+cli_usage(const char *format, ...)
+{
+	va_list list;
+	char text[1024];
+
+	va_start(list, format);
+	vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	options_wrong(&parsed, "%s", text);
+	return cli_own(EXIT_USAGE);
+}
+
+/* ---- running a command ---- */
+
+static void
+describe(const struct command *command)
+{
+	static char call[64];
+	int n = 0;
+
+	running = command;
+	as_task = command->as_task;
+	snprintf(call, sizeof call, "zkq %s", command->name);
+	parsed = (struct options){
+		.program = command->program,
+		.call = call,
+		.usage = command->usage,
+		.about = command->about,
+		.notes = command->notes,
+		.manual = command->manual,
+		.version = zkq_version(),
+		.anywhere = command->anywhere,
+		.wrong = wrong_usage,
+	};
+	if (command->task_options) {
+		parsed.titles[n] = "Task:";
+		parsed.tables[n++] = command->task_options;
+	}
+	parsed.titles[n] = "Options:";
+	parsed.tables[n++] = command->options ? command->options : no_options;
+	if (!command->local) {
+		parsed.titles[n] = "Connection:";
+		parsed.tables[n++] = connection_options;
+	}
+	parsed.titles[n] = "Common:";
+	parsed.tables[n++] = common_options;
+}
+
+void
+cli_help(const struct command *command)
+{
+	describe(command);
+	options_help(&parsed, stdout);
+}
+
+int
+cli_run(const struct command *command, int argc, char **argv)
+{
+	describe(command);
+	began_ms = cli_now();
+	settings.auth = getenv("ZKQ_AUTH");
+	int first = options_parse(&parsed, argc, argv);
+	if (first == OPTIONS_DONE)
+		return EXIT_OK;
+	if (first == OPTIONS_WRONG)
+		return cli_own(EXIT_USAGE);
+	return command->run(argc - first, argv + first);
+}
+
+/* ---- handle ---- */
+
+/* First line of the file. One that others can read is refused: who can read it, can write the tree. */
+static int
+read_auth(char buffer[AUTH_SIZE])
+{
+	struct stat stat;
+	const char *file = settings.auth_file;
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return cli_fail(EXIT_NO_INPUT, "NoInput", NULL, true, "cannot open %s: %s", file, strerror(errno));
+	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && (stat.st_mode & 077)) {
+		close(fd);
+		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: others can read it: chmod 600 %s", file, file);
+	}
+	ssize_t len = read(fd, buffer, AUTH_SIZE - 1);
+	int saved = errno;
+	close(fd);
+	if (len < 0)
+		return cli_fail(EXIT_IO, "IO", NULL, true, "cannot read %s: %s", file, strerror(saved));
+	buffer[len] = '\0';
+	buffer[strcspn(buffer, "\r\n")] = '\0';
+	if (strncmp(buffer, "digest:", 7) != 0)
+		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: not of the form digest:user:password", file);
+	settings.auth = buffer;
+	return 0;
+}
+
+int
+cli_open(struct zkq **handle, bool connect)
+{
+	static char auth[AUTH_SIZE];
+	int code = settings.auth_file ? read_auth(auth) : 0;
+
+	*handle = NULL;
+	if (code)
+		return code;
+	struct zkq_options options = { .size = sizeof options, .hosts = settings.zk, .root = settings.root,
+		.auth = settings.auth && *settings.auth ? settings.auth : NULL };
+	int error = zkq_open(&options, handle);
+	if (error == ZKQ_EINVAL)
+		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "cannot use servers '%s', root '%s'%s: %s", settings.zk,
+		    settings.root, options.auth ? " with this credential" : "", zkq_strerror(error));
+	if (error != ZKQ_OK)
+		return cli_fail_error(error, NULL, NULL);
+	code = connect ? cli_connect(*handle) : 0;
+	if (code) {
+		zkq_close(*handle);
+		*handle = NULL;
+	}
+	return code;
+}
+
+int
+cli_connect(struct zkq *handle)
+{
+	char text[DURATION_SIZE];
+	int error = zkq_connect_wait(handle, cli_left());
+
+	if (error == ZKQ_OK)
+		return 0;
+	if (error != ZKQ_EUNREACHABLE && error != ZKQ_ETIMEOUT)
+		return cli_fail_error(error, NULL, NULL);
+	int code = cli_fail(EXIT_UNAVAILABLE, "Unreachable", NULL, true, "cannot reach ZooKeeper at %s (%s)", settings.zk,
+	    duration_exact(settings.timeout_ms, text));
+	if (settings.verbose)
+		cli_say("%s", zkq_state_text(handle));
+	cli_say("nothing was sent; try again");
+	return code;
+}
+
+void
+cli_turn(struct zkq *handle, int64_t limit_ms, int also_fd)
+{
+	int wait_ms = zkq_timeout(handle);
+	struct pollfd fds[2] = { { .fd = zkq_fd(handle), .events = POLLIN }, { .fd = also_fd, .events = POLLIN } };
+
+	if (limit_ms >= 0 && (wait_ms < 0 || wait_ms > limit_ms))
+		wait_ms = limit_ms > INT_MAX ? INT_MAX : (int)limit_ms;
+	poll(fds, also_fd < 0 ? 1 : 2, wait_ms);
+	zkq_dispatch(handle);
+}
+
+/* ---- ids ---- */
+
+static void
+add_id(struct ids *ids, const char *id)
+{
+	if (ids->count == 0 || (ids->count >= 64 && (ids->count & (ids->count - 1)) == 0))
+		ids->items = memory_resize(ids->items, ids->count ? (size_t)ids->count * 2 : 64, sizeof *ids->items);
+	ids->items[ids->count++] = memory_string(id);
+}
+
+/* "<queue>.<segment>.<token>": exactly two dots, nothing empty, nothing that no id has. */
+static bool
+looks_like_id(const char *text)
+{
+	int dots = 0, len = 0;
+
+	for (const char *p = text; *p; p++) {
+		if (*p == '.') {
+			if (len == 0)
+				return false;
+			dots++;
+			len = 0;
+			continue;
+		}
+		if (dots == 1 && !(*p >= '0' && *p <= '9'))
+			return false;
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", *p))
+			return false;
+		len++;
+	}
+	return dots == 2 && len > 0 && strlen(text) < ZKQ_ID_SIZE;
+}
+
+static bool
+looks_like_name(const char *text)
+{
+	return *text && *text != '.' && strlen(text) < ZKQ_ID_SIZE * 2 && !strchr(text, '/');
+}
+
+static int
+take_id(struct ids *ids, const char *text, bool inbox)
+{
+	if (looks_like_id(text) || (inbox && !strchr(text, '.') && looks_like_name(text))) {
+		add_id(ids, text);
+		return 0;
+	}
+	return cli_fail(EXIT_DATA, "Invalid", NULL, false, "no task id: '%s' (ids look like default.4.k3v9q7xa2m4t)", text);
+}
+
+static int
+read_ids(struct ids *ids, bool inbox)
+{
+	char line[LINE_MAX_ID];
+
+	ids->stream = true;
+	while (fgets(line, sizeof line, stdin)) {
+		size_t len = strcspn(line, " \t\r\n");
+
+		if (!line[len] && len == sizeof line - 1)
+			return cli_fail(EXIT_DATA, "Invalid", NULL, false, "standard input: a line is too long for an id");
+		line[len] = '\0';
+		int code = len ? take_id(ids, line, inbox) : 0;
+		if (code)
+			return code;
+	}
+	if (ferror(stdin))
+		return cli_fail(EXIT_IO, "IO", NULL, true, "cannot read standard input: %s", strerror(errno));
+	return 0;
+}
+
+int
+cli_ids(char **operands, bool inbox, struct ids *ids)
+{
+	memset(ids, 0, sizeof *ids);
+	if (!operands[0])
+		return cli_usage("an id is missing ('-' reads ids from standard input)");
+	for (; *operands; operands++) {
+		int code = strcmp(*operands, "-") == 0 ? read_ids(ids, inbox) : take_id(ids, *operands, inbox);
+
+		if (code) {
+			cli_ids_free(ids);
+			return code;
+		}
+	}
+	return 0;
+}
+
+void
+cli_ids_free(struct ids *ids)
+{
+	for (int i = 0; i < ids->count; i++)
+		free(ids->items[i]);
+	free(ids->items);
+	memset(ids, 0, sizeof *ids);
+}

@@ -1,0 +1,96 @@
+/*
+ * cli.h: what the commands of zkq share: their descriptions, the common options, the handle, errors and ids.
+ */
+#ifndef ZKQ_CLI_CLI_H
+#define ZKQ_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/options.h"
+#include "base/terminal.h"
+#include "zkq.h"
+
+struct command {
+	const char *name;	/* "submit", "queue pause" */
+	const char *program;	/* "zkq-submit": begins every message */
+	const char *about;	/* one line of the list of commands */
+	const char *usage;	/* see struct options */
+	const char *notes;	/* end of the help: an example; may be NULL */
+	const char *manual;
+	const struct option_row *options;	/* its own; may be NULL */
+	const struct option_row *task_options;	/* that describe a task; may be NULL */
+	bool anywhere;		/* options may follow operands: it takes no command to run */
+	bool as_task;		/* exits as a task did, so its own failures are EXIT_OURS */
+	bool reads;		/* changes nothing: without an answer nothing can have happened */
+	bool local;		/* has no use for the options of the connection */
+	int (*run)(int argc, char **argv);	/* argv: operands, NULL-terminated; returns the exit code */
+};
+
+extern const struct command command_submit, command_run, command_status, command_show, command_wait, command_cancel,
+    command_results, command_worker_list, command_queue_list, command_queue_pause, command_queue_resume, command_dev;
+
+/* The common options. */
+struct settings {
+	const char *zk, *root, *auth, *auth_file;
+	int64_t timeout_ms;	/* for an answer */
+	bool timeout_given;	/* on the command line: then wait, run and submit -w wait no longer for the task */
+	bool json, no_header, quiet, verbose, utc;
+	enum color_when color;
+};
+extern struct settings settings;
+extern const struct option_row common_options[], connection_options[];
+
+/* Parses argv (argv[0] is not looked at) for command and runs it; returns the exit code. */
+int cli_run(const struct command *command, int argc, char **argv);
+void cli_help(const struct command *command);
+
+/* ---- talk and errors, all in the name of the running command ---- */
+
+/* "zkq-submit: ..." on stderr, made harmless. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Wrong usage: message and where to find help. */
+int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says the message, prints the error object with --json, returns the code to exit with: code, or EXIT_OURS for a
+ * command that exits as a task does. id may be NULL. */
+int cli_fail(int code, const char *word, const char *id, bool retry_safe, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* The same for a wait whose time is over: EXIT_WAITED. */
+int cli_fail_waited(const char *id, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for an error of the library; detail may be NULL. */
+int cli_fail_error(int error, const char *id, const char *detail);
+/* Exit code and word of an error of the library. */
+int cli_error_exit(int error);
+const char *cli_error_word(int error);
+/* How a code of our own leaves the process: EXIT_OURS for commands that exit as a task does. */
+int cli_own(int code);
+/* From here on the command exits as a task does (submit --wait). */
+void cli_set_as_task(void);
+
+/* ---- handle ---- */
+
+/* Opens a handle and, with connect, waits for the session. Returns 0, or the exit code after having said why. */
+int cli_open(struct zkq **handle, bool connect);
+/* Waits for the session. Returns 0, or the exit code after having said why; then nothing was sent. */
+int cli_connect(struct zkq *handle);
+/* Milliseconds of settings.timeout_ms left since the command began; at least 1. */
+int cli_left(void);
+bool cli_over(void);		/* whether that time is over */
+int64_t cli_now(void);		/* monotonic milliseconds */
+int64_t cli_wall(void);		/* milliseconds since 1970 */
+/* Runs the handle for at most limit_ms (< 0: until something happens), or until also_fd (-1 = none) is readable. */
+void cli_turn(struct zkq *handle, int64_t limit_ms, int also_fd);
+
+/* ---- ids ---- */
+
+struct ids {
+	char **items;
+	int count;
+	bool stream;	/* some came from stdin */
+};
+/* Takes ids from operands; "-" reads them from stdin, one a line. inbox: names of an inbox will do, too. Returns 0, or
+ * the exit code after having said what is wrong. */
+int cli_ids(char **operands, bool inbox, struct ids *ids);
+void cli_ids_free(struct ids *ids);
+
+#endif

@@ -1,0 +1,176 @@
+#include "config.h"
+
+#include "cli/follow.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/exits.h"
+#include "base/output.h"
+#include "base/terminal.h"
+#include "cli/cli.h"
+#include "cli/info.h"
+
+static struct {
+	char id[ZKQ_ID_SIZE];
+	bool owner;
+	volatile sig_atomic_t interrupted;
+	struct terminal_stream out, err;
+	int code;
+	bool ended;
+} state;
+
+/* Another process asks for the cancel, so that this one can go on following until the task has ended. Safe in a signal
+ * handler: only _Fork, execve and write. */
+static void
+request_cancel(const char *reason)
+{
+	char *argv[] = { "zkq-cancel", "--quiet", "--reason", (char *)reason, "-z", (char *)settings.zk, "--root",
+		(char *)settings.root, "--", state.id, settings.auth_file ? "--auth-file" : NULL, NULL, NULL };
+
+	/* Options go before "--". */
+	if (settings.auth_file) {
+		argv[8] = "--auth-file";
+		argv[9] = (char *)settings.auth_file;
+		argv[10] = state.id;
+	}
+	pid_t pid = _Fork();
+	if (pid != 0)
+		return;
+	signal(SIGINT, SIG_IGN);
+	execve("/proc/self/exe", argv, environ);
+	_exit(EXIT_SOFTWARE);
+}
+
+static void
+on_signal(int signal_number)
+{
+	static const char cancelling[] = "zkq: cancelling the task; once more: leave it alone and end\n";
+	static const char goes_on[] = "zkq: the task goes on\n";
+	int saved = errno;
+
+	if (!state.owner || state.interrupted) {
+		if (write(STDERR_FILENO, goes_on, sizeof goes_on - 1) < 0)
+			saved = errno;
+		_exit(EXIT_SIGNAL + signal_number);
+	}
+	state.interrupted = 1;
+	if (write(STDERR_FILENO, cancelling, sizeof cancelling - 1) < 0)
+		saved = errno;
+	request_cancel("interrupted");
+	errno = saved;
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+	sigemptyset(&action.sa_mask);
+	sigaddset(&action.sa_mask, SIGINT);
+	sigaddset(&action.sa_mask, SIGTERM);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static void
+print_json(int stream, const void *data, size_t size)
+{
+	struct jsonout json;
+
+	if (size == 0)
+		return;
+	info_json_line(&json, "zkq.output/1");
+	jsonout_string(&json, "stream", stream == 2 ? "stderr" : "stdout");
+	jsonout_bytes(&json, "data", data, size);
+	jsonout_end(&json);
+	fflush(stdout);
+}
+
+static void
+take_output(void *context, int stream, const void *data, size_t size)
+{
+	struct terminal_stream *to = stream == 2 ? &state.err : &state.out;
+
+	(void)context;
+	if (settings.json) {
+		print_json(stream, data, size);
+	} else {
+		terminal_stream_write(to, size ? data : NULL, size);
+		fflush(to->out);
+	}
+	if (output_broken() && state.owner && !state.interrupted) {
+		state.interrupted = 1;
+		request_cancel("nobody reads its output");
+	}
+}
+
+void
+follow_say(const struct zkq_info *info)
+{
+	char word[32], outcome[INFO_TEXT];
+	bool plain = info_exit(info) != EXIT_OURS && info->signal == 0 && strcmp(info->state, "timeout") != 0;
+
+	if (settings.quiet || (plain && !settings.verbose))
+		return;
+	info_outcome(info, outcome);
+	cli_say("%s: %s%s%s", info->id, info_state(info, word), *outcome ? ": " : "", outcome);
+}
+
+static void
+take_result(void *context, int index, int error, const struct zkq_info *info)
+{
+	struct jsonout json;
+
+	(void)context;
+	(void)index;
+	state.ended = true;
+	if (error != ZKQ_OK) {
+		state.code = cli_fail(EXIT_OURS, cli_error_word(error), state.id, true, "%s: %s", state.id, zkq_strerror(error));
+		return;
+	}
+	state.code = info_exit(info);
+	if (settings.json) {
+		info_json_line(&json, "zkq.wait/1");
+		info_json(&json, info);
+		jsonout_end(&json);
+	}
+	follow_say(info);
+}
+
+int
+follow_task(struct zkq *handle, const char *id, bool output, bool owner)
+{
+	int timeout_ms = settings.timeout_given ? cli_left() : -1, missed = 0;
+	int error;
+
+	snprintf(state.id, sizeof state.id, "%s", id);
+	state.owner = owner;
+	state.out = (struct terminal_stream){ .out = stdout, .raw = !isatty(STDOUT_FILENO) };
+	state.err = (struct terminal_stream){ .out = stderr, .raw = !isatty(STDERR_FILENO) };
+	catch_signals();
+	if (output)
+		error = zkq_follow_wait(handle, id, timeout_ms, take_output, take_result, NULL, &missed);
+	else
+		error = zkq_wait_wait(handle, id, timeout_ms, take_result, NULL);
+	if (output && !settings.json) {
+		terminal_stream_write(&state.out, NULL, 0);
+		terminal_stream_write(&state.err, NULL, 0);
+	}
+	fflush(stdout);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	if (missed > 0)
+		cli_say("%s: some output could not be fetched from its worker", id);
+	if (state.ended)
+		return state.code;
+	if (error == ZKQ_ETIMEOUT)
+		return cli_fail_waited(id, "%s: not ended in time; the task goes on", id);
+	cli_fail_error(error, id, NULL);
+	cli_say("the task goes on: zkq wait %s", id);
+	return EXIT_OURS;
+}

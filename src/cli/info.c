@@ -1,0 +1,258 @@
+#include "config.h"
+
+#include "cli/info.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/duration.h"
+#include "base/exits.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+
+static bool
+is(const struct zkq_info *info, const char *state)
+{
+	return info->state && strcmp(info->state, state) == 0;
+}
+
+int
+info_exit(const struct zkq_info *info)
+{
+	if (!info->ended)
+		return EXIT_OURS;
+	if (is(info, "done"))
+		return EXIT_OK;
+	if (info->dead || is(info, "discarded") || is(info, "lost"))
+		return EXIT_OURS;
+	if (info->signal > 0)
+		return EXIT_SIGNAL + info->signal;
+	if (info->exit_code > 0)
+		return info->exit_code;
+	/* It said 0 after being told to stop: that is no success. */
+	if (is(info, "timeout"))
+		return EXIT_SIGNAL + SIGTERM;
+	return EXIT_OURS;
+}
+
+const char *
+info_outcome(const struct zkq_info *info, char buffer[INFO_TEXT])
+{
+	int n = 0;
+
+	buffer[0] = '\0';
+	if (!info->ended) {
+		if (info->reason)
+			snprintf(buffer, INFO_TEXT, "%s", info->reason);
+		return buffer;
+	}
+	if (info->signal > 0)
+		n = snprintf(buffer, INFO_TEXT, "signal %d (%s)", info->signal, strsignal(info->signal));
+	else if (info->exit_code >= 0)
+		n = snprintf(buffer, INFO_TEXT, "exit %d", info->exit_code);
+	if (n >= INFO_TEXT)
+		return buffer;
+	if (is(info, "timeout"))
+		snprintf(buffer + n, INFO_TEXT - (size_t)n, "%stime limit", n ? ", " : "");
+	else if (info->reason)
+		snprintf(buffer + n, INFO_TEXT - (size_t)n, "%s%s", n ? ", " : "", info->reason);
+	return buffer;
+}
+
+const char *
+info_state(const struct zkq_info *info, char buffer[32])
+{
+	size_t i = 0;
+
+	for (; info->state && info->state[i] && i < 31; i++)
+		buffer[i] = (char)toupper((unsigned char)info->state[i]);
+	buffer[i] = '\0';
+	return buffer;
+}
+
+int
+info_color(const struct zkq_info *info)
+{
+	if (is(info, "done"))
+		return 32;
+	if (is(info, "running") || is(info, "stopping"))
+		return 36;
+	return info->ended ? 31 : 0;
+}
+
+char *
+info_last_line(const struct zkq_info *info)
+{
+	size_t end = info->tail ? info->tail_size : 0;
+
+	while (end > 0 && (info->tail[end - 1] == '\n' || info->tail[end - 1] == '\r'))
+		end--;
+	size_t start = end;
+	while (start > 0 && info->tail[start - 1] != '\n')
+		start--;
+	char *line = memory_new((end - start) * 4 + 1);
+	if (end > start)
+		terminal_safe(info->tail + start, end - start, line, (end - start) * 4 + 1);
+	return line;
+}
+
+const char *
+info_time(int64_t wall_ms, char buffer[32])
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm tm;
+
+	if (wall_ms <= 0 || !(settings.utc ? gmtime_r(&seconds, &tm) : localtime_r(&seconds, &tm)))
+		return strcpy(buffer, "-");
+	strftime(buffer, 32, settings.utc ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S", &tm);
+	return buffer;
+}
+
+/* Known strings only: absent means unknown. */
+static void
+known(struct jsonout *json, const char *key, const char *text)
+{
+	if (text)
+		jsonout_string(json, key, text);
+}
+
+static void
+known_time(struct jsonout *json, const char *key, int64_t wall_ms)
+{
+	if (wall_ms > 0)
+		jsonout_time(json, key, wall_ms);
+}
+
+void
+info_json(struct jsonout *json, const struct zkq_info *info)
+{
+	known(json, "id", info->id);
+	known(json, "queue", info->queue);
+	known(json, "name", info->name);
+	known(json, "state", info->state);
+	jsonout_string(json, "reason", info->reason);
+	known(json, "worker", info->worker);
+	if (info->priority >= 0)
+		jsonout_number(json, "priority", info->priority);
+	if (info->attempt > 0)
+		jsonout_number(json, "attempt", info->attempt);
+	known(json, "fence", info->fence);
+	known_time(json, "submitted", info->submitted_ms);
+	known_time(json, "started", info->started_ms);
+	if (info->ended) {
+		known_time(json, "ended", info->ended_ms);
+		if (info->exit_code >= 0)
+			jsonout_number(json, "exit", info->exit_code);
+		else
+			jsonout_null(json, "exit");
+		if (info->signal > 0)
+			jsonout_number(json, "signal", info->signal);
+		else
+			jsonout_null(json, "signal");
+		jsonout_bool(json, "dead", info->dead);
+		jsonout_real(json, "run_seconds", info->run_seconds);
+		jsonout_real(json, "cpu_seconds", info->cpu_seconds);
+		jsonout_number(json, "max_rss_bytes", (int64_t)info->max_rss_bytes);
+		jsonout_number(json, "stdout_bytes", (int64_t)info->stdout_bytes);
+		jsonout_number(json, "stderr_bytes", (int64_t)info->stderr_bytes);
+		jsonout_number(json, "dropped_bytes", (int64_t)info->dropped_bytes);
+		jsonout_bool(json, "log_complete", info->log_complete);
+		if (info->tail)
+			jsonout_bytes(json, "tail", info->tail, info->tail_size);
+	}
+	if (info->task_json)
+		jsonout_text(json, "task", info->task_json, strlen(info->task_json));
+}
+
+void
+info_json_error(struct jsonout *json, const char *id, int error)
+{
+	known(json, "id", id);
+	jsonout_object(json, "error");
+	jsonout_string(json, "code", cli_error_word(error));
+	jsonout_string(json, "message", zkq_strerror(error));
+	jsonout_end(json);
+}
+
+void
+info_json_begin(struct jsonout *json, const char *schema)
+{
+	info_json_line(json, schema);
+	jsonout_time(json, "time", cli_wall());
+	jsonout_array(json, "items");
+}
+
+void
+info_json_line(struct jsonout *json, const char *schema)
+{
+	jsonout_start(json, stdout);
+	jsonout_object(json, NULL);
+	jsonout_string(json, "schema", schema);
+}
+
+static const struct table_column columns[] = {
+	{ .title = "ID" }, { .title = "NAME", .max = 20 }, { .title = "QUEUE" }, { .title = "STATE" },
+	{ .title = "TRY", .right = true }, { .title = "AGE", .right = true }, { .title = "TIME", .right = true },
+	{ .title = "WORKER / REASON" },
+};
+
+#define COLUMNS ((int)(sizeof columns / sizeof columns[0]))
+
+struct table *
+info_table(void)
+{
+	return table_new(columns, COLUMNS);
+}
+
+/* "-" for what has not begun; for what runs, until now by the clock of this host. */
+static const char *
+run_time(const struct zkq_info *info, char buffer[DURATION_SIZE])
+{
+	if (info->ended && info->started_ms > 0)
+		return duration_clock((int64_t)(info->run_seconds * 1000), buffer);
+	if (!info->ended && info->started_ms > 0)
+		return duration_clock(cli_wall() - info->started_ms, buffer);
+	return NULL;
+}
+
+void
+info_row(struct table *table, const struct zkq_info *info)
+{
+	char state[32], attempt[16], age[DURATION_SIZE], clock[DURATION_SIZE], outcome[INFO_TEXT], last[2 * INFO_TEXT];
+	const char *cells[COLUMNS];
+
+	info_outcome(info, outcome);
+	if (info->ended && !is(info, "done")) {
+		char *line = info_last_line(info);
+
+		snprintf(last, sizeof last, "%s%s%.200s", outcome, *outcome && *line ? ": " : "", line);
+		free(line);
+	} else if (info->ended || !info->worker) {
+		snprintf(last, sizeof last, *outcome && !info->ended ? "(%s)" : "%s", info->ended && info->worker ? info->worker :
+		    *outcome ? outcome : "-");
+	} else {
+		snprintf(last, sizeof last, "%s%s%s%s", info->worker, *outcome ? " (" : "", outcome, *outcome ? ")" : "");
+	}
+	snprintf(attempt, sizeof attempt, "%d", info->attempt);
+	int64_t since = info->ended && info->ended_ms > 0 ? info->ended_ms : info->submitted_ms;
+	int64_t age_ms = cli_wall() - since;
+	cells[0] = info->id;
+	cells[1] = info->name;
+	cells[2] = info->queue;
+	cells[3] = info_state(info, state);
+	cells[4] = info->attempt > 0 ? attempt : NULL;
+	cells[5] = since > 0 ? duration_short(age_ms < 1000 ? 0 : age_ms, age) : NULL;
+	cells[6] = run_time(info, clock);
+	cells[7] = last;
+	table_row(table, cells);
+	table_color(table, 3, info_color(info));
+}
+
+void
+info_print(const struct table *table)
+{
+	table_print(table, stdout, !settings.no_header, terminal_color(stdout, settings.color), terminal_columns(stdout));
+}

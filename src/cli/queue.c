@@ -1,0 +1,172 @@
+/* zkq queue list, pause, resume. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/exits.h"
+#include "cli/cli.h"
+#include "cli/info.h"
+
+static const struct table_column columns[] = {
+	{ .title = "QUEUE" }, { .title = "STATE" }, { .title = "WAIT", .right = true }, { .title = "RUN", .right = true },
+	{ .title = "INBOX", .right = true }, { .title = "OLDEST", .right = true }, { .title = "RESULTS", .right = true },
+	{ .title = "DEAD", .right = true }, { .title = "NOTE" },
+};
+
+#define COLUMNS ((int)(sizeof columns / sizeof columns[0]))
+
+static struct table *table;
+static struct jsonout json;
+static const char *reason;
+
+static void
+add_json(const struct zkq_queue_info *info)
+{
+	jsonout_object(&json, NULL);
+	jsonout_string(&json, "name", info->name);
+	jsonout_bool(&json, "paused", info->paused);
+	if (info->paused) {
+		jsonout_string(&json, "paused_by", info->paused_by);
+		jsonout_string(&json, "paused_reason", info->paused_reason);
+	}
+	jsonout_number(&json, "waiting", info->waiting);
+	jsonout_number(&json, "running", info->running);
+	jsonout_number(&json, "inbox", info->inbox);
+	jsonout_number(&json, "results", info->results);
+	jsonout_number(&json, "dead", info->dead);
+	if (info->oldest_ms >= 0)
+		jsonout_seconds(&json, "oldest_seconds", info->oldest_ms);
+	if (info->json && *info->json)
+		jsonout_text(&json, "config", info->json, strlen(info->json));
+	jsonout_end(&json);
+}
+
+static void
+add(void *context, const struct zkq_queue_info *info)
+{
+	char waiting[24], run[24], inbox[24], results[24], dead[24], oldest[DURATION_SIZE], note[256] = "";
+
+	(void)context;
+	if (settings.json) {
+		add_json(info);
+		return;
+	}
+	snprintf(waiting, sizeof waiting, "%lld", (long long)info->waiting);
+	snprintf(run, sizeof run, "%lld", (long long)info->running);
+	snprintf(inbox, sizeof inbox, "%lld", (long long)info->inbox);
+	snprintf(results, sizeof results, "%lld", (long long)info->results);
+	snprintf(dead, sizeof dead, "%lld", (long long)info->dead);
+	if (info->paused && info->paused_reason)
+		snprintf(note, sizeof note, "\"%s\" %s", info->paused_reason, info->paused_by ? info->paused_by : "");
+	else if (info->paused)
+		snprintf(note, sizeof note, "%s", info->paused_by ? info->paused_by : "");
+	table_row(table, (const char *[]){ info->name, info->paused ? "paused" : "active", waiting, run, inbox,
+	    info->oldest_ms < 0 ? NULL : duration_short(info->oldest_ms < 1000 ? 0 : info->oldest_ms, oldest), results, dead,
+	    note });
+	if (info->paused)
+		table_color(table, 1, 33);
+}
+
+static int
+list(int argc, char **argv)
+{
+	struct zkq *handle;
+
+	if (argc > 0)
+		return cli_usage("'%s': no operand is taken", argv[0]);
+	int code = cli_open(&handle, true);
+	if (code)
+		return code;
+	table = table_new(columns, COLUMNS);
+	if (settings.json)
+		info_json_begin(&json, "zkq.queue.list/1");
+	int error = zkq_queues_wait(handle, cli_left(), add, NULL);
+	if (settings.json) {
+		jsonout_end(&json);
+		jsonout_end(&json);
+	} else if (table_rows(table)) {
+		info_print(table);
+	}
+	code = error == ZKQ_OK ? EXIT_OK : cli_fail_error(error, NULL, NULL);
+	zkq_close(handle);
+	table_free(table);
+	return code;
+}
+
+static int
+set_paused(int argc, char **argv, bool paused)
+{
+	struct zkq *handle;
+
+	if (argc != 1)
+		return cli_usage(argc == 0 ? "the name of a queue is missing" : "one queue at a time");
+	int code = cli_open(&handle, true);
+	if (code)
+		return code;
+	int error = zkq_queue_pause_wait(handle, argv[0], paused, reason, cli_left());
+	if (error == ZKQ_OK && settings.json) {
+		info_json_line(&json, paused ? "zkq.queue.pause/1" : "zkq.queue.resume/1");
+		jsonout_time(&json, "time", cli_wall());
+		jsonout_string(&json, "name", argv[0]);
+		jsonout_bool(&json, "paused", paused);
+		jsonout_end(&json);
+	} else if (error == ZKQ_OK && !settings.quiet) {
+		cli_say("%s: %s; takes effect when the leading dispatcher sees it", argv[0],
+		    paused ? "paused, running tasks go on" : "resumed");
+	}
+	code = error == ZKQ_OK ? EXIT_OK : cli_fail_error(error, argv[0], NULL);
+	zkq_close(handle);
+	return code;
+}
+
+static int
+pause_queue(int argc, char **argv)
+{
+	return set_paused(argc, argv, true);
+}
+
+static int
+resume_queue(int argc, char **argv)
+{
+	return set_paused(argc, argv, false);
+}
+
+static const struct option_row pause_options[] = {
+	{ .name = "reason", .argument = "TEXT", .kind = OPTION_TEXT, .into = &reason, .help = "shown in lists" },
+	{ 0 },
+};
+
+const struct command command_queue_list = {
+	.name = "queue list",
+	.program = "zkq-queue",
+	.about = "list queues: waiting, running, oldest, dead letters",
+	.usage = "zkq queue list [OPTIONS]",
+	.manual = "zkq-queue(1)",
+	.anywhere = true,
+	.reads = true,
+	.run = list,
+};
+
+const struct command command_queue_pause = {
+	.name = "queue pause",
+	.program = "zkq-queue",
+	.about = "give out no more tasks of a queue",
+	.usage = "zkq queue pause [OPTIONS] QUEUE",
+	.notes = "Running tasks go on, submitting goes on. Works with every dispatcher down.",
+	.manual = "zkq-queue(1)",
+	.options = pause_options,
+	.anywhere = true,
+	.run = pause_queue,
+};
+
+const struct command command_queue_resume = {
+	.name = "queue resume",
+	.program = "zkq-queue",
+	.about = "end the pause of a queue",
+	.usage = "zkq queue resume [OPTIONS] QUEUE",
+	.manual = "zkq-queue(1)",
+	.anywhere = true,
+	.run = resume_queue,
+};

@@ -1,0 +1,168 @@
+/* zkq results: id, name, state, exit, seconds and end of output, as CSV or JSON lines, in the order given. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/exits.h"
+#include "base/memory.h"
+#include "base/output.h"
+#include "cli/cli.h"
+#include "cli/info.h"
+
+#define CHUNK 500	/* ids asked for at once */
+
+static bool csv;
+
+static const struct option_row options[] = {
+	{ .name = "csv", .kind = OPTION_FLAG, .into = &csv, .help = "CSV, the default (--json: JSON lines)" },
+	{ 0 },
+};
+
+static struct {
+	const struct ids *ids;
+	int first;
+	char *lines[CHUNK];	/* of ids answered out of order; NULL = none yet */
+	size_t sizes[CHUNK];
+	int code;
+} state;
+
+static void
+spell_csv(FILE *out, const struct zkq_info *info)
+{
+	char number[32];
+
+	output_csv(out, info->id, strlen(info->id));
+	putc(',', out);
+	if (info->name)
+		output_csv(out, info->name, strlen(info->name));
+	putc(',', out);
+	output_csv(out, info->state, strlen(info->state));
+	putc(',', out);
+	if (info->ended && info->exit_code >= 0)
+		fprintf(out, "%d", info->exit_code);
+	putc(',', out);
+	if (info->ended) {
+		snprintf(number, sizeof number, "%.3f", info->run_seconds);
+		fputs(number, out);
+	}
+	putc(',', out);
+	if (info->ended && info->tail)
+		output_csv(out, info->tail, info->tail_size);
+	putc('\n', out);
+}
+
+static void
+spell_json(FILE *out, const char *id, int error, const struct zkq_info *info)
+{
+	struct jsonout json;
+
+	jsonout_start(&json, out);
+	jsonout_object(&json, NULL);
+	jsonout_string(&json, "schema", "zkq.result/1");
+	if (error == ZKQ_OK)
+		info_json(&json, info);
+	else
+		info_json_error(&json, id, error);
+	jsonout_end(&json);
+}
+
+static void
+print_line(const char *line, size_t size)
+{
+	if (!settings.json && isatty(STDOUT_FILENO))
+		terminal_write(stdout, line, size, true);
+	else
+		fwrite(line, 1, size, stdout);
+}
+
+static void
+take(void *context, int index, int error, const struct zkq_info *info)
+{
+	const char *id = state.ids->items[state.first + index];
+	char *line = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&line, &size);
+
+	(void)context;
+	if (!out) {
+		state.code = EXIT_SYSTEM;
+		return;
+	}
+	if (settings.json)
+		spell_json(out, id, error, info);
+	else if (error == ZKQ_OK)
+		spell_csv(out, info);
+	if (fclose(out) != 0)
+		state.code = EXIT_SYSTEM;
+	free(state.lines[index]);
+	state.lines[index] = line;
+	state.sizes[index] = size;
+	if (error != ZKQ_OK) {
+		cli_say("%s: %s", id, error == ZKQ_ENOENT ? "no such task, or its result was removed by retention" :
+		    zkq_strerror(error));
+		state.code = state.code ? state.code : cli_error_exit(error);
+	} else if (!info->ended && state.code == EXIT_OK) {
+		state.code = EXIT_NO;
+	}
+}
+
+static void
+print_chunk(int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (state.lines[i])
+			print_line(state.lines[i], state.sizes[i]);
+		free(state.lines[i]);
+		state.lines[i] = NULL;
+	}
+}
+
+static int
+results(int argc, char **argv)
+{
+	struct zkq *handle;
+	struct ids ids;
+
+	(void)argc;
+	if (csv && settings.json)
+		return cli_usage("--csv or --json, not both");
+	int code = cli_ids(argv, true, &ids);
+	if (code)
+		return code;
+	code = cli_open(&handle, true);
+	if (code) {
+		cli_ids_free(&ids);
+		return code;
+	}
+	state.ids = &ids;
+	if (!settings.json && !settings.no_header)
+		puts("id,name,state,exit,seconds,tail");
+	int error = ZKQ_OK;
+	for (; state.first < ids.count && error == ZKQ_OK && !output_broken(); state.first += CHUNK) {
+		int count = ids.count - state.first < CHUNK ? ids.count - state.first : CHUNK;
+
+		/* Each chunk gets the whole time: a long list is no reason to give up. */
+		error = zkq_get_wait(handle, (const char *const *)ids.items + state.first, count, (int)settings.timeout_ms, take,
+		    NULL);
+		print_chunk(count);
+	}
+	code = error == ZKQ_OK ? state.code : cli_fail_error(error, NULL, NULL);
+	zkq_close(handle);
+	cli_ids_free(&ids);
+	return code;
+}
+
+const struct command command_results = {
+	.name = "results",
+	.program = "zkq-results",
+	.about = "print results as CSV or JSON lines",
+	.usage = "zkq results [OPTIONS] ID...",
+	.notes = "'-' reads ids from standard input. Exit code 1 when some have not ended or are unknown.",
+	.manual = "zkq-results(1)",
+	.options = options,
+	.anywhere = true,
+	.reads = true,
+	.run = results,
+};

@@ -1,0 +1,280 @@
+/* zkq status: lists tasks, and says who leads and how many workers there are. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/exits.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "cli/info.h"
+
+static const char *queue, *states, *worker;
+static bool ended, only_failed;
+static int limit;
+static int64_t since_ms;
+
+static const struct option_row options[] = {
+	{ .letter = 'Q', .name = "queue", .argument = "NAME", .kind = OPTION_TEXT, .into = &queue,
+	    .help = "tasks of this queue (all queues)" },
+	{ .letter = 's', .name = "state", .argument = "STATE[,...]", .kind = OPTION_TEXT, .into = &states,
+	    .help = "tasks in these states: waiting, running, ..." },
+	{ .letter = 'W', .name = "worker", .argument = "NAME", .kind = OPTION_TEXT, .into = &worker,
+	    .help = "tasks that this worker has or had" },
+	{ .letter = 'a', .name = "all", .kind = OPTION_FLAG, .into = &ended,
+	    .help = "ended tasks, too, while their results are kept" },
+	{ .name = "failed", .kind = OPTION_FLAG, .into = &only_failed, .help = "ended tasks that are not DONE" },
+	{ .name = "since", .argument = "TIME", .kind = OPTION_TIME, .into = &since_ms, .preset = "0",
+	    .help = "ended tasks that ended within TIME; 0 = any" },
+	{ .letter = 'n', .name = "limit", .argument = "N", .kind = OPTION_NUMBER, .into = &limit, .preset = "1000",
+	    .max = 100000000, .help = "at most N tasks; 0 = no limit" },
+	{ 0 },
+};
+
+static struct {
+	struct table *table;
+	struct jsonout json;
+	int shown, matching, live, failed;
+	char leader[96];
+	int dispatchers, workers, draining, lost;
+	int64_t waiting, running, results, dead, inbox;
+	int code;
+	const struct ids *ids;
+	int first;
+} state;
+
+/* Whether word is in the list "a,b,c", in any case; the letters of tables (R, W ...) are not taken: they collide. */
+static bool
+listed(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; *p;) {
+		size_t n = strcspn(p, ",");
+
+		if (n == len && strncasecmp(p, word, n) == 0)
+			return true;
+		p += n + (p[n] == ',');
+	}
+	return false;
+}
+
+static bool
+wanted(const struct zkq_info *info)
+{
+	bool done = info->state && strcmp(info->state, "done") == 0;
+
+	if (states && !(info->state && listed(states, info->state)))
+		return false;
+	if (worker && !(info->worker && strcmp(info->worker, worker) == 0))
+		return false;
+	if (only_failed && (!info->ended || done))
+		return false;
+	if (since_ms > 0 && info->ended && info->ended_ms < cli_wall() - since_ms)
+		return false;
+	return true;
+}
+
+static void
+add(const struct zkq_info *info)
+{
+	state.shown++;
+	if (settings.json) {
+		jsonout_object(&state.json, NULL);
+		info_json(&state.json, info);
+		jsonout_end(&state.json);
+	} else {
+		info_row(state.table, info);
+	}
+}
+
+static void
+take_listed(void *context, int index, int error, const struct zkq_info *info)
+{
+	(void)context;
+	(void)index;
+	if (error != ZKQ_OK || !info || !wanted(info))
+		return;
+	state.matching++;
+	if (limit == 0 || state.shown < limit)
+		add(info);
+}
+
+static void
+take_named(void *context, int index, int error, const struct zkq_info *info)
+{
+	const char *id = state.ids->items[state.first + index];
+
+	(void)context;
+	if (error == ZKQ_OK) {
+		add(info);
+		return;
+	}
+	if (settings.json) {
+		jsonout_object(&state.json, NULL);
+		info_json_error(&state.json, id, error);
+		jsonout_end(&state.json);
+	}
+	state.code = state.code ? state.code : cli_error_exit(error);
+	cli_say("%s: %s", id, error == ZKQ_ENOENT ? "no such task, or its result was removed by retention" :
+	    zkq_strerror(error));
+}
+
+static void
+take_dispatcher(void *context, const struct zkq_dispatcher_info *info)
+{
+	(void)context;
+	state.dispatchers++;
+	if (info->leads)
+		snprintf(state.leader, sizeof state.leader, "%s", info->name ? info->name : "?");
+}
+
+static void
+take_worker(void *context, const struct zkq_worker_info *info)
+{
+	(void)context;
+	if (strcmp(info->state, "lost") == 0)
+		state.lost++;
+	else
+		state.workers++;
+	if (strcmp(info->state, "draining") == 0)
+		state.draining++;
+}
+
+static void
+take_queue(void *context, const struct zkq_queue_info *info)
+{
+	(void)context;
+	if (queue && strcmp(info->name, queue) != 0)
+		return;
+	state.waiting += info->waiting;
+	state.running += info->running;
+	state.results += info->results;
+	state.dead += info->dead;
+	state.inbox += info->inbox;
+}
+
+/* "4 waiting, 2 running, 1,204 results. leader d1, 6 workers (1 draining)." */
+static void
+print_summary(void)
+{
+	char leader[200], inbox[64] = "", dead[64] = "", more[96] = "";
+
+	terminal_safe(state.leader, strlen(state.leader), leader, sizeof leader);
+	if (state.inbox > 0)
+		snprintf(inbox, sizeof inbox, ", %lld in the inbox", (long long)state.inbox);
+	if (state.dead > 0)
+		snprintf(dead, sizeof dead, ", %lld dead letters", (long long)state.dead);
+	printf("%s%lld waiting, %lld running%s, %lld results kept%s. ", table_rows(state.table) ? "\n" : "",
+	    (long long)state.waiting, (long long)state.running, inbox, (long long)state.results, dead);
+	if (state.draining || state.lost)
+		snprintf(more, sizeof more, " (%d draining, %d lost)", state.draining, state.lost);
+	if (*state.leader)
+		printf("leader %s, ", leader);
+	else
+		printf("no leader: %s, ", state.dispatchers ? "an election is going on" : "no dispatcher is up");
+	printf("%d worker%s%s.\n", state.workers, state.workers == 1 ? "" : "s", more);
+}
+
+static int
+list_named(struct zkq *handle, const struct ids *ids)
+{
+	int error = ZKQ_OK;
+
+	state.ids = ids;
+	for (state.first = 0; state.first < ids->count && error == ZKQ_OK; state.first += 250) {
+		int count = ids->count - state.first < 250 ? ids->count - state.first : 250;
+
+		error = zkq_get_wait(handle, (const char *const *)ids->items + state.first, count, cli_left(), take_named, NULL);
+	}
+	return error;
+}
+
+static int
+list_all(struct zkq *handle)
+{
+	bool filter = states || worker || only_failed || since_ms > 0;
+	int total = 0;
+	int error = zkq_list_wait(handle, queue, ended || only_failed || since_ms > 0, filter ? 0 : limit, cli_left(),
+	    take_listed, NULL, &total);
+
+	if (!filter && total > state.matching)
+		state.matching = total;
+	if (error == ZKQ_OK)
+		error = zkq_dispatchers_wait(handle, cli_left(), take_dispatcher, NULL);
+	if (error == ZKQ_OK)
+		error = zkq_workers_wait(handle, cli_left(), take_worker, NULL);
+	if (error == ZKQ_OK)
+		error = zkq_queues_wait(handle, cli_left(), take_queue, NULL);
+	return error;
+}
+
+static void
+print(bool named)
+{
+	if (settings.json) {
+		jsonout_end(&state.json);
+		if (!named) {
+			jsonout_number(&state.json, "matching", state.matching);
+			jsonout_string(&state.json, "leader", *state.leader ? state.leader : NULL);
+			jsonout_number(&state.json, "dispatchers", state.dispatchers);
+			jsonout_number(&state.json, "workers", state.workers);
+			jsonout_number(&state.json, "workers_draining", state.draining);
+			jsonout_number(&state.json, "workers_lost", state.lost);
+			jsonout_number(&state.json, "waiting", state.waiting);
+			jsonout_number(&state.json, "running", state.running);
+			jsonout_number(&state.json, "results", state.results);
+			jsonout_number(&state.json, "dead", state.dead);
+			jsonout_number(&state.json, "inbox", state.inbox);
+		}
+		jsonout_end(&state.json);
+		return;
+	}
+	if (table_rows(state.table))
+		info_print(state.table);
+	if (named || settings.quiet)
+		return;
+	if (state.matching > state.shown)
+		printf("... and %d more (--limit=0 shows all)\n", state.matching - state.shown);
+	print_summary();
+}
+
+static int
+status(int argc, char **argv)
+{
+	struct zkq *handle;
+	struct ids ids = { 0 };
+	bool named = argc > 0;
+	int code = named ? cli_ids(argv, true, &ids) : 0;
+
+	if (code == 0)
+		code = cli_open(&handle, true);
+	if (code) {
+		cli_ids_free(&ids);
+		return code;
+	}
+	state.table = info_table();
+	if (settings.json)
+		info_json_begin(&state.json, "zkq.status/1");
+	int error = named ? list_named(handle, &ids) : list_all(handle);
+	print(named);
+	code = error == ZKQ_OK ? state.code : cli_fail_error(error, error == ZKQ_ENOQUEUE ? queue : NULL, NULL);
+	zkq_close(handle);
+	table_free(state.table);
+	cli_ids_free(&ids);
+	return code;
+}
+
+const struct command command_status = {
+	.name = "status",
+	.program = "zkq-status",
+	.about = "list tasks",
+	.usage = "zkq status [OPTIONS] [ID...]",
+	.notes = "Without ids: the live tasks in order of start. It reads the tree and needs no dispatcher.",
+	.manual = "zkq-status(1)",
+	.options = options,
+	.anywhere = true,
+	.reads = true,
+	.run = status,
+};

@@ -1,0 +1,143 @@
+/* zkq: one program with many commands. "zkq submit" and a link named zkq-submit are the same. */
+#include "config.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/exits.h"
+#include "base/output.h"
+#include "cli/cli.h"
+
+static const struct command *const commands[] = {
+	&command_submit, &command_run, &command_status, &command_show, &command_wait, &command_cancel, &command_results,
+	&command_worker_list, &command_queue_list, &command_queue_pause, &command_queue_resume, &command_dev,
+};
+
+#define COMMANDS ((int)(sizeof commands / sizeof commands[0]))
+
+static void
+print_help(FILE *out)
+{
+	fputs("Usage: zkq COMMAND [OPTIONS] [ARGUMENTS]\n"
+	    "       zkq help COMMAND\n"
+	    "A job dispatcher on Apache ZooKeeper: run commands on many machines.\n"
+	    "\n"
+	    "Commands:\n", out);
+	for (int i = 0; i < COMMANDS; i++)
+		fprintf(out, "  %-14s%s\n", commands[i]->name, commands[i]->about);
+	fputs("\n"
+	    "A first try, with nothing to configure:  zkq dev -- zkq run -- uname -a\n"
+	    "\n"
+	    "Manual: zkq(1), zkq(7)\n", out);
+}
+
+/* Whether name is word, or a group that begins with word ("queue pause"). */
+static bool
+begins_with(const char *name, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(name, word, len) == 0 && (name[len] == '\0' || name[len] == ' ');
+}
+
+/* The command that word and, in a group, the word after it name; *words tells how many. A group without a second word
+ * is its list. NULL when there is none; *group tells whether word at least is a group. */
+static const struct command *
+find(const char *word, const char *next, int *words, bool *group)
+{
+	const struct command *list = NULL;
+
+	*words = 1;
+	*group = false;
+	if (*word == '\0' || strchr(word, ' '))
+		return NULL;
+	for (int i = 0; i < COMMANDS; i++) {
+		const char *name = commands[i]->name;
+
+		if (!begins_with(name, word))
+			continue;
+		if (!strchr(name, ' '))
+			return commands[i];
+		*group = true;
+		const char *second = strchr(name, ' ') + 1;
+		if (next && strcmp(next, second) == 0) {
+			*words = 2;
+			return commands[i];
+		}
+		if (strcmp(second, "list") == 0 && (!next || next[0] == '-'))
+			list = commands[i];
+	}
+	return list;
+}
+
+static int
+unknown(const char *word, const char *next, bool group)
+{
+	char text[512], safe[1024];
+
+	snprintf(text, sizeof text, "%s%s%s", word, group && next ? " " : "", group && next ? next : "");
+	terminal_safe(text, strlen(text), safe, sizeof safe);
+	fprintf(stderr, "zkq: no command '%s'\nTry 'zkq --help'.\n", safe);
+	return EXIT_USAGE;
+}
+
+static int
+help(int argc, char **argv)
+{
+	int words;
+	bool group;
+
+	if (argc == 0) {
+		print_help(stdout);
+		return EXIT_OK;
+	}
+	const struct command *command = find(argv[0], argv[1], &words, &group);
+	if (!command)
+		return unknown(argv[0], argc > 1 ? argv[1] : NULL, group);
+	cli_help(command);
+	return EXIT_OK;
+}
+
+/* argv: words after the program's name. */
+static int
+dispatch(int argc, char **argv)
+{
+	int words;
+	bool group;
+
+	if (argc == 0) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0) {
+		printf("zkq (zkq) %s\nLicence: Apache-2.0\n", zkq_version());
+		return EXIT_OK;
+	}
+	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+		return help(0, NULL);
+	if (strcmp(argv[0], "help") == 0)
+		return help(argc - 1, argv + 1);
+	const struct command *command = find(argv[0], argv[1], &words, &group);
+	if (!command)
+		return unknown(argv[0], argc > 1 ? argv[1] : NULL, group);
+	return cli_run(command, argc - words + 1, argv + words - 1);
+}
+
+int
+main(int argc, char **argv)
+{
+	output_open();
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		setlocale(LC_CTYPE, "");
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "zkq";
+	int code;
+	if (strncmp(name, "zkq-", 4) == 0 && name[4]) {
+		argv[0] = (char *)name + 4;
+		code = dispatch(argc, argv);
+	} else {
+		code = dispatch(argc - 1, argv + 1);
+	}
+	return output_close("zkq", code);
+}

@@ -1,0 +1,402 @@
+/*
+ * A libzkq without a server, for tests of the commands: what it answers stands in the environment.
+ *
+ * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause: the
+ * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
+ * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; slow=1: a cancel times out.
+ * ZKQ_FAKE_TASKS: lines "id|name|state|exit|signal|reason|tail": tasks that exist; exit and signal may be empty.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "zkq.h"
+
+#define SUBMITS_MAX 100000
+
+struct answer {
+	zkq_submit_fn *callback;
+	void *context;
+	int index, number;
+};
+
+struct zkq {
+	int fd;
+	struct answer answers[SUBMITS_MAX];
+	int count, done, submitted;
+	const char *const *wait_ids;
+	char **wait_copy;
+	int wait_count;
+	zkq_info_fn *wait_callback;
+	void *wait_context;
+};
+
+static int
+knob(const char *name)
+{
+	const char *text = getenv("ZKQ_FAKE");
+	size_t len = strlen(name);
+
+	for (const char *p = text; p && *p; p = strchr(p, ' ') ? strchr(p, ' ') + 1 : NULL)
+		if (strncmp(p, name, len) == 0 && p[len] == '=')
+			return atoi(p + len + 1);
+	return 0;
+}
+
+const char *
+zkq_strerror(int error)
+{
+	static const char *const words[] = { "ok", "unreachable", "outcome unknown", "no answer in time", "malformed", "no such queue",
+		"queue full", "not allowed", "no tree", "not found", "too large", "no memory", "ended already", "system", "cancelled" };
+
+	return error <= 0 && -error < (int)(sizeof words / sizeof words[0]) ? words[-error] : "?";
+}
+
+const char *
+zkq_version(void)
+{
+	return "0.0.0-fake";
+}
+
+int
+zkq_open(const struct zkq_options *options, struct zkq **handle)
+{
+	int error = knob("open");
+
+	if (!options->hosts || strchr(options->hosts, ' '))
+		error = ZKQ_EINVAL;
+	*handle = error ? NULL : calloc(1, sizeof **handle);
+	if (*handle)
+		(*handle)->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return error;
+}
+
+void
+zkq_close(struct zkq *handle)
+{
+	if (!handle)
+		return;
+	for (; handle->done < handle->count; handle->done++) {
+		struct answer *answer = &handle->answers[handle->done];
+
+		answer->callback(answer->context, answer->index, ZKQ_ECANCELLED, NULL, 0, NULL);
+	}
+	for (int i = 0; i < handle->wait_count; i++)
+		free(handle->wait_copy[i]);
+	free(handle->wait_copy);
+	close(handle->fd);
+	free(handle);
+}
+
+int
+zkq_fd(const struct zkq *handle)
+{
+	return handle->fd;
+}
+
+int
+zkq_timeout(const struct zkq *handle)
+{
+	return handle->done < handle->count && !knob("mute") ? 0 : -1;
+}
+
+/* ---- tasks ---- */
+
+/* Fills info from the row of id; the strings are static. */
+static int
+look_up(const char *id, struct zkq_info *info)
+{
+	static char line[4096];
+	char *field[7] = { NULL };
+
+	memset(info, 0, sizeof *info);
+	for (const char *p = getenv("ZKQ_FAKE_TASKS"); p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		size_t len = strcspn(p, "\n");
+
+		if (len >= sizeof line || strncmp(p, id, strlen(id)) != 0 || p[strlen(id)] != '|')
+			continue;
+		memcpy(line, p, len);
+		line[len] = '\0';
+		char *rest = line;
+		for (int i = 0; i < 7; i++)
+			field[i] = rest ? strsep(&rest, "|") : "";
+		info->id = field[0];
+		info->queue = "default";
+		info->name = field[1];
+		info->state = field[2];
+		info->ended = strchr("wrsh", field[2][0]) == NULL || strcmp(field[2], "done") == 0;
+		info->dead = strcmp(field[2], "dead") == 0;
+		info->exit_code = field[3] && *field[3] ? atoi(field[3]) : -1;
+		info->signal = field[4] && *field[4] ? atoi(field[4]) : 0;
+		info->reason = field[5] && *field[5] ? field[5] : NULL;
+		info->tail = field[6] && *field[6] ? field[6] : NULL;
+		info->tail_size = info->tail ? strlen(info->tail) : 0;
+		info->worker = strcmp(field[2], "waiting") == 0 ? NULL : "w1";
+		info->attempt = info->worker ? 1 : 0;
+		info->priority = 5;
+		info->submitted_ms = 1795158667123LL;
+		info->started_ms = info->worker ? 1795158668000LL : 0;
+		info->ended_ms = info->ended ? 1795158669500LL : 0;
+		info->run_seconds = 1.5;
+		info->cpu_seconds = 0.25;
+		info->max_rss_bytes = 3250000;
+		info->log_complete = 1;
+		info->task_json = "{\"v\":1,\"argv\":[\"./frame.sh\",\"1\xe2\x80\xae" "7\"],\"cwd\":null}";
+		return ZKQ_OK;
+	}
+	return ZKQ_ENOENT;
+}
+
+static void
+tell(zkq_info_fn *callback, void *context, int index, const char *id)
+{
+	struct zkq_info info;
+	int error = look_up(id, &info);
+
+	callback(context, index, error, error == ZKQ_OK ? &info : NULL);
+}
+
+void
+zkq_dispatch(struct zkq *handle)
+{
+	while (handle->done < handle->count && !knob("mute")) {
+		struct answer *answer = &handle->answers[handle->done++];
+		int from = knob("refuse_from"), error = answer->number >= from ? knob("submit") : ZKQ_OK;
+		char id[ZKQ_ID_SIZE];
+
+		snprintf(id, sizeof id, "default.1.tok%09d", answer->number);
+		answer->callback(answer->context, answer->index, error, error == ZKQ_OK || error == ZKQ_EUNKNOWN ? id : "",
+		    knob("existed"), error == ZKQ_EFULL ? "200000 tasks wait" : NULL);
+	}
+	for (int i = 0; i < handle->wait_count; i++) {
+		struct zkq_info info;
+		char *id = handle->wait_copy[i];
+
+		if (id && (look_up(id, &info) != ZKQ_OK || info.ended)) {
+			tell(handle->wait_callback, handle->wait_context, i, id);
+			free(id);
+			handle->wait_copy[i] = NULL;
+		}
+	}
+}
+
+int
+zkq_connect_wait(struct zkq *handle, int timeout_ms)
+{
+	(void)handle;
+	(void)timeout_ms;
+	return knob("connect");
+}
+
+const char *
+zkq_state_text(struct zkq *handle)
+{
+	(void)handle;
+	return "connecting";
+}
+
+int
+zkq_submit(struct zkq *handle, const char *queue, const struct zkq_task *tasks, int count, zkq_submit_fn *callback,
+    void *context, int *invalid)
+{
+	(void)queue;
+	(void)tasks;
+	(void)invalid;
+	for (int i = 0; i < count && handle->count < SUBMITS_MAX; i++) {
+		handle->submitted++;
+		handle->answers[handle->count++] = (struct answer){ callback, context, i, handle->submitted };
+	}
+	return ZKQ_OK;
+}
+
+int
+zkq_task_json(struct zkq *handle, const struct zkq_task *task, char **json)
+{
+	(void)handle;
+	if (task->json && (task->json[0] != '{' || !strstr(task->json, "\"argv\""))) {
+		*json = strdup(task->json[0] != '{' ? "no JSON object" : "argv: missing");
+		return ZKQ_EINVAL;
+	}
+	if (task->json)
+		*json = strdup(task->json);
+	else if (asprintf(json, "{\"argv\":[\"%s\"],\"priority\":%d,\"input\":%zu}", task->argv[0], task->priority,
+	    task->input_size) < 0)
+		return ZKQ_ENOMEM;
+	return ZKQ_OK;
+}
+
+void
+zkq_free(void *memory)
+{
+	free(memory);
+}
+
+int
+zkq_wait(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *callback, void *context)
+{
+	if (knob("wait"))
+		return knob("wait");
+	handle->wait_copy = calloc((size_t)count, sizeof *handle->wait_copy);
+	for (int i = 0; i < count; i++)
+		handle->wait_copy[i] = strdup(ids[i]);
+	handle->wait_count = count;
+	handle->wait_callback = callback;
+	handle->wait_context = context;
+	uint64_t one = 1;
+	return write(handle->fd, &one, sizeof one) == (ssize_t)sizeof one ? ZKQ_OK : ZKQ_ESYSTEM;
+}
+
+/* The submitted task's fate is the row "default.1.tok...". */
+int
+zkq_wait_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_info_fn *callback, void *context)
+{
+	struct zkq_info info;
+
+	(void)handle;
+	(void)timeout_ms;
+	if (knob("wait"))
+		return knob("wait");
+	if (look_up(id, &info) == ZKQ_OK && !info.ended)
+		return ZKQ_ETIMEOUT;
+	tell(callback, context, 0, id);
+	return ZKQ_OK;
+}
+
+int
+zkq_follow_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_output_fn *output, zkq_info_fn *done,
+    void *context, int *missed)
+{
+	if (knob("follow"))
+		return knob("follow");
+	*missed = knob("missed");
+	output(context, 1, "out \xc3", 5);
+	output(context, 1, "\xa4\n", 2);
+	output(context, 2, "err\n", 4);
+	output(context, 1, NULL, 0);
+	output(context, 2, NULL, 0);
+	return zkq_wait_wait(handle, id, timeout_ms, done, context);
+}
+
+int
+zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_info_fn *callback,
+    void *context)
+{
+	(void)handle;
+	(void)timeout_ms;
+	if (knob("get"))
+		return knob("get");
+	/* In any order: callers must not rely on one. */
+	for (int i = count - 1; i >= 0; i--)
+		tell(callback, context, i, ids[i]);
+	return ZKQ_OK;
+}
+
+int
+zkq_list_wait(struct zkq *handle, const char *queue, int ended, int limit, int timeout_ms, zkq_info_fn *callback,
+    void *context, int *total)
+{
+	char id[ZKQ_ID_SIZE];
+	int index = 0;
+
+	(void)handle;
+	(void)timeout_ms;
+	if (queue && strcmp(queue, "default") != 0)
+		return ZKQ_ENOQUEUE;
+	if (knob("list"))
+		return knob("list");
+	for (const char *p = getenv("ZKQ_FAKE_TASKS"); p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		struct zkq_info info;
+
+		snprintf(id, sizeof id, "%.*s", (int)strcspn(p, "|"), p);
+		if (look_up(id, &info) != ZKQ_OK || (info.ended && !ended))
+			continue;
+		if (limit == 0 || index < limit)
+			callback(context, index, ZKQ_OK, &info);
+		index++;
+	}
+	if (total)
+		*total = index;
+	return ZKQ_OK;
+}
+
+int
+zkq_cancel_wait(struct zkq *handle, const char *const *ids, int count, const char *reason, int timeout_ms,
+    zkq_info_fn *callback, void *context)
+{
+	(void)handle;
+	(void)reason;
+	(void)timeout_ms;
+	if (knob("cancel"))
+		return knob("cancel");
+	for (int i = 0; i < count; i++) {
+		struct zkq_info info;
+		int error = look_up(ids[i], &info);
+
+		if (error == ZKQ_OK && !info.ended)
+			error = ZKQ_ETIMEOUT;
+		else if (error == ZKQ_OK && strcmp(info.state, "cancelled") != 0)
+			error = ZKQ_EENDED;
+		callback(context, i, error, error == ZKQ_OK || error == ZKQ_EENDED ? &info : NULL);
+	}
+	return ZKQ_OK;
+}
+
+int
+zkq_workers_wait(struct zkq *handle, int timeout_ms, zkq_worker_fn *callback, void *context)
+{
+	struct zkq_worker_info up = { .name = "w1", .host = "node07", .version = "1.0", .state = "up", .slots = 4, .running = 1,
+		.claims = 3, .load1 = 1.5, .mem_total_bytes = 1000, .mem_free_bytes = 390, .disk_free_bytes = 5ULL << 30,
+		.seen_ms = 1200, .queues = "default,\x1b[2J" };
+	struct zkq_worker_info lost = { .name = "w2", .state = "lost", .slots = 4, .claims = 2, .load1 = -1, .seen_ms = -1 };
+
+	(void)handle;
+	(void)timeout_ms;
+	if (knob("workers"))
+		return knob("workers");
+	callback(context, &up);
+	callback(context, &lost);
+	return ZKQ_OK;
+}
+
+int
+zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *callback, void *context)
+{
+	struct zkq_dispatcher_info info = { .name = "d1", .host = "disp1", .leads = 1, .since_ms = 1795158667123LL };
+
+	(void)handle;
+	(void)timeout_ms;
+	for (int i = 0; i < knob("leaders"); i++)
+		callback(context, &info);
+	return knob("dispatchers");
+}
+
+int
+zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, void *context)
+{
+	struct zkq_queue_info info = { .name = "default", .paused = 1, .paused_by = "anna", .paused_reason = "disk swap",
+		.waiting = 3, .running = 1, .results = 1204, .dead = 2, .oldest_ms = 7800000, .json = "{\"paused\":true}" };
+
+	(void)handle;
+	(void)timeout_ms;
+	if (knob("queues"))
+		return knob("queues");
+	callback(context, &info);
+	return ZKQ_OK;
+}
+
+int
+zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, const char *reason, int timeout_ms)
+{
+	(void)handle;
+	(void)paused;
+	(void)reason;
+	(void)timeout_ms;
+	return strcmp(queue, "default") == 0 ? knob("pause") : ZKQ_ENOQUEUE;
+}
