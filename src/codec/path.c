@@ -144,22 +144,33 @@ worker_name_ok(const char *name)
 	return worker_ok(name, strlen(name));
 }
 
-bool
-root_ok(const char *root)
+/* "/a/b" ... */
+static bool
+absolute(const char *path)
 {
-	size_t len = strlen(root);
-
-	if (len > ROOT_MAX || root[0] != '/')
+	if (path[0] != '/')
 		return false;
-	for (const char *part = root + 1;; ) {
+	for (const char *part = path + 1;; ) {
 		size_t part_len = strcspn(part, "/");
 
-		if (!znode_name_ok(part, part_len, ROOT_MAX))
+		if (!znode_name_ok(part, part_len, SIZE_MAX))
 			return false;
 		if (!part[part_len])
 			return true;
 		part += part_len + 1;
 	}
+}
+
+bool
+path_ok(const char *path)
+{
+	return strcmp(path, "/") == 0 || absolute(path);
+}
+
+bool
+root_ok(const char *root)
+{
+	return strlen(root) <= ROOT_MAX && absolute(root);
 }
 
 /* ---- writing ---- */

@@ -15,15 +15,23 @@ struct link;
 typedef void link_event_fn(void *context, const struct event *event);
 
 /* root: whole path below which the tree lies ("/zkq"). */
+/* NULL when memory or descriptors run out. */
 struct link *link_new(const struct zk_conf *conf, const char *root, link_event_fn *on_event, void *context);
+/* Calls back for nothing: what is outstanding is forgotten. Closes the session; may block as zk_free(). */
 void link_free(struct link *link);
-/* Sends one FX_REQUEST. */
+/* For the log: every state of the session as zk.h tells it, before the event that comes of it, inside
+ * link_dispatch(). detail may be NULL. */
+void link_on_state(struct link *link, void (*on_state)(void *context, enum zk_state state, const char *detail));
+/* Sends one FX_REQUEST; copies all it needs. */
 void link_request(struct link *link, const struct request *request);
+/* Carries out FX_NEW_SESSION. */
 void link_new_session(struct link *link);
 int link_fd(const struct link *link);
 int link_timeout(const struct link *link);
 void link_dispatch(struct link *link);
 struct zk *link_zk(struct link *link);
+/* Memory ran out so that an EV_REPLY will never come: a daemon exits, libzkq reports it. */
+bool link_failed(const struct link *link);
 /* CLOCK_BOOTTIME and CLOCK_REALTIME in ms: what events of the link carry. */
 int64_t link_now_ms(void);
 int64_t link_wall_ms(void);
