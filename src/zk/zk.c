@@ -28,6 +28,9 @@
 #define REOPEN_MAX_MS 10000	/* fleet that lost its sessions together does not come back together */
 #define AUTH_PAUSE_MS 5000	/* a credential does not become right quickly */
 #define RESOLVE_AGAIN_MS 30000	/* while disconnected: the servers may have moved */
+#define GIVE_UP_FACTOR 10	/* session timeouts without a connection, and at least */
+#define GIVE_UP_MS 30000	/* so long: then another session. The old one could only live if all servers were down
+				 * together; but servers that lost their data refuse it without saying that it is over */
 #define UNSAID_MS 1000		/* what the library knows reaches us within this */
 #define UNKEPT_MAX 64		/* requests that found no memory, until they are answered */
 
@@ -64,7 +67,8 @@ struct zk {
 	bool connected;
 	int64_t session_id;		/* 0 = this session never was connected */
 	int32_t timeout_ms;
-	int64_t disconnected_ms;	/* since when, while not connected */
+	int64_t lost_ms;		/* since when, while not connected */
+	int64_t looked_ms;		/* when that was last looked into */
 	bool must_close;		/* at the end of the dispatch */
 	const char *why;		/* of that, static, may be NULL */
 	bool auth_failed;		/* the reason */
@@ -275,7 +279,7 @@ lose_connection(struct zk *zk)
 	if (!zk->connected)
 		return;
 	zk->connected = false;
-	zk->disconnected_ms = now_ms();
+	zk->lost_ms = zk->looked_ms = now_ms();
 	refuse_queued(zk);
 	tell_state(zk, ZK_DISCONNECTED, false, NULL);
 }
@@ -380,7 +384,7 @@ open_session(struct zk *zk, char *servers)
 	zk->session = session_open(servers, zk->session_timeout_ms, zk->auth, zk->box, zk->generation);
 	if (zk->session) {
 		zk->phase = PHASE_OPEN;
-		zk->disconnected_ms = now_ms();
+		zk->lost_ms = zk->looked_ms = now_ms();
 		return;
 	}
 	snprintf(detail, sizeof detail, "the client library refused to start: %s", strerror(errno));
@@ -545,8 +549,16 @@ deadline(const struct zk *zk)
 		return INT64_MAX;
 	if (zk->connected)
 		return zk->out.first ? zk->out.first->sent_ms + patience : INT64_MAX;
-	return zk->disconnected_ms + (patience < RESOLVE_AGAIN_MS ? patience : RESOLVE_AGAIN_MS) +
+	return zk->looked_ms + (patience < RESOLVE_AGAIN_MS ? patience : RESOLVE_AGAIN_MS) +
 	    (zk->unsaid ? UNSAID_MS : 0);
+}
+
+static int64_t
+give_up_ms(const struct zk *zk)
+{
+	int64_t sessions = (int64_t)GIVE_UP_FACTOR * zk->timeout_ms;
+
+	return sessions > GIVE_UP_MS ? sessions : GIVE_UP_MS;
 }
 
 static void
@@ -566,8 +578,10 @@ look_after(struct zk *zk)
 		if (zk->unsaid)
 			close_soon(zk, "the client library did not say that it is connected");
 		zk->unsaid = true;	/* or its message came just now: look again */
+	} else if (zk->session_id && now - zk->lost_ms > give_up_ms(zk)) {
+		close_soon(zk, "no connection for too long");
 	} else {
-		zk->disconnected_ms = now;
+		zk->looked_ms = now;
 		zk->unsaid = false;
 		if (!zk->resolving && !resolve_is_literal(zk->hosts))
 			resolve(zk);
