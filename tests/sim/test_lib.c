@@ -1,0 +1,1039 @@
+/*
+ * libzkq over a link to the simulated ensemble: the real library with everything below it but ZooKeeper's client. Time is
+ * virtual: each zkq_dispatch() lets a millisecond pass. What dispatchers and workers do is done by hand, in world().
+ */
+#include "config.h"
+
+#include "ensemble.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "codec/json.h"
+#include "codec/path.h"
+#include "codec/wire.h"
+#include "zk/link.h"
+#include "zkq.h"
+
+static struct agenda agenda;
+static struct ensemble *ensemble;
+static void (*world)(void);	/* acts between two milliseconds */
+static struct link *the_link;	/* of the handle opened last */
+
+/* ---- a link to the simulated ensemble ---- */
+
+struct sent {
+	struct wire_pending wire;
+	char text[256];
+	struct link *link;
+	enum rc rc;
+};
+
+struct link {
+	struct client *client;
+	char root[256];
+	link_event_fn *on_event;
+	void *context;
+	struct arena arena;
+	int fd;
+	bool freeing;
+};
+
+int64_t
+link_now_ms(void)
+{
+	return agenda.now_us / 1000;
+}
+
+int64_t
+link_wall_ms(void)
+{
+	return 1700000000000 + agenda.now_us / 1000;
+}
+
+static void
+tell(struct link *link, struct event *event)
+{
+	event->now_ms = link_now_ms();
+	event->wall_ms = link_wall_ms();
+	if (!link->freeing)
+		link->on_event(link->context, event);
+	arena_reset(&link->arena);
+}
+
+static void
+on_reply(void *context, uint64_t cookie, const struct raw_reply *raw)
+{
+	struct link *link = context;
+	struct sent *sent = (struct sent *)(uintptr_t)cookie;
+	struct event event = { .kind = EV_REPLY };
+
+	wire_reply(&link->arena, link->root, &sent->wire, raw, link_now_ms(), &event.reply);
+	tell(link, &event);
+	free(sent);
+}
+
+static void
+on_watch(void *context, enum watch_kind kind, const char *path)
+{
+	struct link *link = context;
+	struct event event = { .kind = EV_WATCH, .watch.kind = kind };
+
+	if (path_parse(link->root, path, &event.watch.node))
+		tell(link, &event);
+}
+
+static void
+on_state(void *context, int state, int64_t session, int32_t timeout_ms, bool fresh)
+{
+	struct event event = { .kind = state == CLIENT_CONNECTED ? EV_CONNECTED :
+		state == CLIENT_DISCONNECTED ? EV_DISCONNECTED : EV_EXPIRED };
+
+	if (state == CLIENT_CONNECTED) {
+		event.session.id = session;
+		event.session.timeout_ms = timeout_ms;
+		event.session.fresh = fresh;
+	}
+	tell(context, &event);
+}
+
+struct link *
+link_new(const struct zk_conf *conf, const char *root, link_event_fn *on_event, void *context)
+{
+	static const struct client_callbacks callbacks = { on_reply, on_watch, on_state };
+	struct link *link = calloc(1, sizeof *link);
+
+	snprintf(link->root, sizeof link->root, "%s", root);
+	link->on_event = on_event;
+	link->context = context;
+	link->fd = eventfd(1, EFD_CLOEXEC);
+	link->client = client_new(ensemble, &callbacks, link, conf->session_timeout_ms);
+	return the_link = link;
+}
+
+void
+link_free(struct link *link)
+{
+	link->freeing = true;
+	client_close(link->client);
+	close(link->fd);
+	arena_free(&link->arena);
+	free(link);
+}
+
+static void
+refuse(void *context, void *object, uint64_t arg)
+{
+	struct sent *sent = object;
+	struct raw_reply raw = { .rc = sent->rc, .failed_op = -1 };
+
+	(void)arg;
+	on_reply(context, (uint64_t)(uintptr_t)sent, &raw);
+}
+
+void
+link_request(struct link *link, const struct request *request)
+{
+	struct arena arena = { 0 };
+	struct raw_request raw;
+	struct sent *sent = calloc(1, sizeof *sent);
+
+	wire_pending(request, link_now_ms(), &sent->wire);
+	if (request->node.text) {
+		snprintf(sent->text, sizeof sent->text, "%s", request->node.text);
+		sent->wire.node.text = sent->text;
+	}
+	sent->rc = wire_request(&arena, link->root, request, &raw);
+	if (sent->rc == RC_OK)
+		client_send(link->client, (uint64_t)(uintptr_t)sent, &raw);
+	else
+		agenda_at(&agenda, agenda.now_us, refuse, link, sent, 0);
+	arena_free(&arena);
+}
+
+int
+link_fd(const struct link *link)
+{
+	return link->fd;
+}
+
+int
+link_timeout(const struct link *link)
+{
+	(void)link;
+	return 0;
+}
+
+void
+link_dispatch(struct link *link)
+{
+	(void)link;
+	if (world)
+		world();
+	agenda_run(&agenda, agenda.now_us + 1000);
+}
+
+/* ---- the other side, by hand ---- */
+
+static struct client *hand;
+static enum rc hand_rc;
+static bool hand_done;
+static char hand_created[256];
+
+static void
+hand_reply(void *context, uint64_t cookie, const struct raw_reply *raw)
+{
+	(void)context;
+	(void)cookie;
+	hand_rc = raw->rc;
+	hand_done = true;
+	if (raw->result_count && raw->results[0].created)
+		snprintf(hand_created, sizeof hand_created, "%s", raw->results[0].created);
+}
+
+static void
+hand_watch(void *context, enum watch_kind kind, const char *path)
+{
+	(void)context;
+	(void)kind;
+	(void)path;
+}
+
+static void
+hand_state(void *context, int state, int64_t session, int32_t timeout_ms, bool fresh)
+{
+	(void)context;
+	(void)state;
+	(void)session;
+	(void)timeout_ms;
+	(void)fresh;
+}
+
+static enum rc
+do_op(enum op_kind kind, const char *path, const char *data, int flags)
+{
+	struct raw_op op = { .kind = kind, .path = path, .data = data, .len = data ? strlen(data) : 0, .version = -1,
+		.flags = flags };
+	struct raw_request raw = { .kind = REQ_MULTI, .ops = &op, .op_count = 1 };
+
+	hand_done = false;
+	client_send(hand, 0, &raw);
+	while (!hand_done)
+		ck_assert(agenda_step(&agenda));
+	return hand_rc;
+}
+
+static void __attribute__((format(printf, 1, 3)))
+make(const char *format, const char *data, ...)
+{
+	char path[512];
+	va_list list;
+
+	va_start(list, data);
+	vsnprintf(path, sizeof path, format, list);
+	va_end(list);
+	ck_assert_int_eq(do_op(OP_CREATE, path, data, 0), RC_OK);
+}
+
+static void
+make_record(const struct node *node, const struct record *record)
+{
+	struct arena arena = { 0 };
+	char path[PATH_BUFFER];
+	size_t len;
+
+	ck_assert_int_gt(path_write("/zkq", node, false, path, sizeof path), 0);
+	ck_assert_int_eq(do_op(OP_CREATE, path, record_encode(&arena, record, &len), 0), RC_OK);
+	arena_free(&arena);
+}
+
+static void
+make_queue(const char *queue, const char *conf)
+{
+	static const char *const parts[] = { "classes", "inbox", "moved", "tasks/0", "retry/0", "done/0", "dead/0", "hold",
+		"cancel", "keys" };
+
+	make("/zkq/queues/%s", conf, queue);
+	make("/zkq/queues/%s/tasks", "{\"v\":1,\"tail\":0}", queue);
+	make("/zkq/queues/%s/retry", "", queue);
+	make("/zkq/queues/%s/done", "", queue);
+	make("/zkq/queues/%s/dead", "", queue);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		make("/zkq/queues/%s/%s", "", queue, parts[i]);
+}
+
+static void
+make_tree(void)
+{
+	static const char *const parts[] = { "election", "workers", "logkeys", "assign", "queues", "drain" };
+
+	make("/zkq", "{\"format\":1,\"cluster\":\"test\"}");
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		make("/zkq/%s", "", parts[i]);
+	make_queue("default", "{\"v\":1}");
+}
+
+/* The live task of this id in the newest state of the tree. */
+static struct node
+find_task(const char *id_text)
+{
+	struct task_id id;
+	char path[PATH_BUFFER];
+
+	ck_assert(id_parse(id_text, &id));
+	struct node segment = node_of_segment(NODE_SEGMENT, id.queue, id.seg);
+	path_write("/zkq", &segment, false, path, sizeof path);
+	const struct znode *folder = tree_find(ensemble_tree(ensemble), path);
+	ck_assert_ptr_nonnull(folder);
+	for (const struct znode *child = folder->children; child; child = child->next) {
+		struct node node;
+
+		name_parse(&segment, child->name, &node);
+		if (node.kind == NODE_TASK && !strcmp(node.task.token, id.token))
+			return node;
+	}
+	ck_abort_msg("no live task %s", id_text);
+}
+
+static void
+finish(const char *id_text, enum task_state state, int exit_code, const char *out, uint32_t attempt, bool dead)
+{
+	struct node task = find_task(id_text);
+	char path[PATH_BUFFER];
+	struct record record = { .kind = REC_RESULT, .result = { .seg = task.seg, .attempt = attempt, .worker = "w1",
+		.outcome = { .state = state, .has_exit = true, .exit_code = exit_code, .tail = out,
+			.tail_len = strlen(out), .stdout_bytes = strlen(out), .started_wall_ms = 1, .ended_wall_ms = 2,
+			.log_complete = true } } };
+
+	memcpy(record.result.queue, task.queue, sizeof record.result.queue);
+	memcpy(record.result.token, task.task.token, sizeof record.result.token);
+	path_write("/zkq", &task, false, path, sizeof path);
+	ck_assert_int_eq(do_op(OP_DELETE, path, NULL, 0), RC_OK);
+	struct node result = node_of_token(dead ? NODE_DEAD : NODE_RESULT, task.queue, task.seg, task.task.token);
+	make_record(&result, &record);
+}
+
+/* ---- fixture ---- */
+
+static struct zkq *handle;
+static struct ensemble_conf conf;
+
+static struct zkq *
+open_handle(void)
+{
+	struct zkq_options options = { .size = sizeof options, .hosts = "127.0.0.1:2181", .by = "anna@desk" };
+	struct zkq *opened;
+
+	ck_assert_int_eq(zkq_open(&options, &opened), ZKQ_OK);
+	return opened;
+}
+
+static void
+setup(void)
+{
+	static const struct client_callbacks callbacks = { hand_reply, hand_watch, hand_state };
+
+	conf = (struct ensemble_conf){ .servers = 3, .latency_us = 500, .commit_us = 1000, .lag_us = 3000, .tick_ms = 500,
+		.reconnect_us = 100000 };
+	world = NULL;
+	agenda_init(&agenda, 7);
+	ensemble = ensemble_new(&conf, &agenda, NULL, NULL);
+	hand = client_new(ensemble, &callbacks, NULL, 40000);
+	while (!client_connected(hand))
+		ck_assert(agenda_step(&agenda));
+	make_tree();
+	handle = open_handle();
+}
+
+static void
+teardown(void)
+{
+	zkq_close(handle);
+	ensemble_free(ensemble);
+	agenda_free(&agenda);
+}
+
+static const char *const argv_true[] = { "true", NULL };
+static const struct zkq_task task_true = { .size = sizeof task_true, .argv = argv_true, .priority = -1,
+	.kill_grace_ms = -1 };
+
+static char id[ZKQ_ID_SIZE];
+
+static void
+submit_one(void)
+{
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &task_true, 5000, id), ZKQ_OK);
+}
+
+/* What the callback was told last. */
+static struct {
+	int calls, error, index, exit_code, ended, dead, priority, attempt;
+	char id[64], state[32], reason[64], worker[64], name[64], json[2000], tail[600];
+} seen;
+
+static void
+put(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from ? from : "-");
+}
+
+static void
+see(void *context, int index, int error, const struct zkq_info *info)
+{
+	(void)context;
+	seen.calls++;
+	seen.error = error;
+	seen.index = index;
+	if (!info)
+		return;
+	seen.exit_code = info->exit_code;
+	seen.ended = info->ended;
+	seen.dead = info->dead;
+	seen.priority = info->priority;
+	seen.attempt = info->attempt;
+	put(seen.id, sizeof seen.id, info->id);
+	put(seen.state, sizeof seen.state, info->state);
+	put(seen.reason, sizeof seen.reason, info->reason);
+	put(seen.worker, sizeof seen.worker, info->worker);
+	put(seen.name, sizeof seen.name, info->name);
+	put(seen.json, sizeof seen.json, info->json);
+	put(seen.tail, sizeof seen.tail, info->tail);
+}
+
+static void
+get(const char *what)
+{
+	memset(&seen, 0, sizeof seen);
+	ck_assert_int_eq(zkq_get_wait(handle, &what, 1, 5000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.calls, 1);
+}
+
+/* ---- submit ---- */
+
+START_TEST(submit_and_get)
+{
+	submit_one();
+	ck_assert(!strncmp(id, "default.0.", 10));
+	get(id);
+	ck_assert_int_eq(seen.error, ZKQ_OK);
+	ck_assert_str_eq(seen.id, id);
+	ck_assert_str_eq(seen.state, "waiting");
+	ck_assert_str_eq(seen.reason, "NoLeader");
+	ck_assert_int_eq(seen.priority, 5);
+	ck_assert_ptr_nonnull(strstr(seen.json, "\"argv\""));
+	ck_assert_ptr_nonnull(strstr(seen.json, "anna@desk"));
+	get("default.0.zzzzzzzzzzzz");
+	ck_assert_int_eq(seen.error, ZKQ_ENOENT);
+	get("default.77.zzzzzzzzzzzz");
+	ck_assert_int_eq(seen.error, ZKQ_ENOENT);
+	get("Not an id.");
+	ck_assert_int_eq(seen.error, ZKQ_EINVAL);
+	finish(id, STATE_FAILED, 3, "", 1, false);
+	get(id);
+	ck_assert_int_eq(seen.ended, 1);
+	ck_assert_int_eq(seen.exit_code, 3);
+	ck_assert_str_eq(seen.state, "failed");
+}
+END_TEST
+
+START_TEST(submit_refused)
+{
+	struct zkq_task task = task_true;
+
+	ck_assert_int_eq(zkq_submit_wait(handle, "nosuch", &task, 5000, id), ZKQ_ENOQUEUE);
+	ck_assert_int_eq(zkq_submit_wait(handle, "No Such", &task, 5000, id), ZKQ_EINVAL);
+	task.argv = NULL;
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &task, 5000, id), ZKQ_EINVAL);
+	char *json;
+	ck_assert_int_eq(zkq_task_json(handle, &task, &json), ZKQ_EINVAL);
+	ck_assert_ptr_nonnull(strstr(json, "argv"));
+	zkq_free(json);
+	task = task_true;
+	task.json = "{\"argv\":[\"echo\",\"x\"],\n \"own\":1}";
+	ck_assert_int_eq(zkq_task_json(handle, &task, &json), ZKQ_OK);
+	ck_assert_ptr_null(strchr(json, '\n'));
+	ck_assert_ptr_nonnull(strstr(json, "\"own\":1"));
+	zkq_free(json);
+	struct zkq_options options = { .size = sizeof options, .hosts = "127.0.0.1:2181", .root = "/other" };
+	struct zkq *other;
+	ck_assert_int_eq(zkq_open(&options, &other), ZKQ_OK);
+	ck_assert_int_eq(zkq_submit_wait(other, NULL, &task_true, 5000, id), ZKQ_ENOTREE);
+	zkq_close(other);
+}
+END_TEST
+
+static int accepted, refused_count;
+static char ids[2000][ZKQ_ID_SIZE];
+
+static void
+on_submit(void *context, int index, int error, const char *given, int existed, const char *text)
+{
+	(void)context;
+	(void)existed;
+	(void)text;
+	if (error == ZKQ_OK) {
+		accepted++;
+		snprintf(ids[index], sizeof ids[index], "%s", given);
+	} else {
+		refused_count++;
+	}
+}
+
+static void
+submit_many(int count)
+{
+	struct zkq_task *tasks = calloc((size_t)count, sizeof *tasks);
+
+	accepted = refused_count = 0;
+	for (int i = 0; i < count; i++)
+		tasks[i] = task_true;
+	ck_assert_int_eq(zkq_submit(handle, NULL, tasks, count, on_submit, NULL, NULL), ZKQ_OK);
+	free(tasks);
+	ck_assert_int_eq(accepted, 0);
+	ck_assert_int_eq(zkq_timeout(handle), 0);
+	for (int i = 0; i < 20000 && accepted + refused_count < count; i++)
+		zkq_dispatch(handle);
+	ck_assert_int_eq(accepted, count);
+}
+
+/* 2,000 tasks roll the segment, and are found in what they left in the tree: names and batches. */
+START_TEST(submit_batches)
+{
+	submit_many(2000);
+	ck_assert_int_eq(zkq_list_wait(handle, NULL, 0, 10, 5000, see, NULL, &accepted), ZKQ_OK);
+	ck_assert_int_eq(accepted, 2000);
+	ck_assert_str_eq(seen.id, ids[9]);
+	ck_assert_ptr_nonnull(strstr(seen.json, "argv"));
+	struct task_id last;
+	id_parse(ids[1999], &last);
+	ck_assert_uint_ge(last.seg, 2);
+	get(ids[1234]);
+	ck_assert_str_eq(seen.state, "waiting");
+	ck_assert_ptr_nonnull(strstr(seen.json, "argv"));
+}
+END_TEST
+
+START_TEST(submit_with_a_key)
+{
+	struct zkq_task task = task_true;
+	char again[ZKQ_ID_SIZE];
+
+	task.key = "nightly";
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &task, 5000, id), ZKQ_OK);
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &task, 5000, again), ZKQ_OK);
+	ck_assert_str_eq(id, again);
+}
+END_TEST
+
+static void
+cut_off(void)
+{
+	client_silence(the_link->client, agenda.now_us + 3600 * SECOND_US);
+	world = NULL;
+}
+
+static void
+cut_after_sending(void)
+{
+	if (client_outstanding(the_link->client))
+		cut_off();
+}
+
+START_TEST(submit_unreachable)
+{
+	client_silence(the_link->client, agenda.now_us + 3600 * SECOND_US);
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &task_true, 3000, id), ZKQ_EUNREACHABLE);
+	ck_assert_str_eq(id, "");
+	ck_assert_int_eq(zkq_connect_wait(handle, 100), ZKQ_EUNREACHABLE);
+	ck_assert_ptr_nonnull(strstr(zkq_state_text(handle), "127.0.0.1:2181"));
+}
+END_TEST
+
+/* The reply is lost: the id says where to look, and there it is or is not. */
+START_TEST(submit_unknown)
+{
+	submit_one();	/* the tail is known: the next submit is one request */
+	world = cut_after_sending;
+	int error = zkq_submit_wait(handle, NULL, &task_true, 20000, id);
+	ck_assert_int_eq(error, ZKQ_EUNKNOWN);
+	ck_assert(!strncmp(id, "default.0.", 10));
+}
+END_TEST
+
+/* The connection breaks in the middle of everything, again and again: each task is there once, with the id given. */
+START_TEST(submit_through_faults)
+{
+	struct ensemble_conf *now = ensemble_conf(ensemble);
+
+	now->lose_reply_ppm = 100000;
+	now->lose_request_ppm = 100000;
+	submit_many(2000);
+	now->lose_reply_ppm = now->lose_request_ppm = 0;
+	for (int i = 0; i < 2000; i++)
+		find_task(ids[i]);
+	ck_assert_int_eq(zkq_list_wait(handle, "default", 0, 0, 60000, see, NULL, &accepted), ZKQ_OK);
+	ck_assert_int_eq(accepted, 2000);
+}
+END_TEST
+
+/* ---- wait ---- */
+
+static int finish_at;
+
+static void
+finish_soon(void)
+{
+	if (--finish_at == 0)
+		finish(id, STATE_DONE, 0, "hello\n", 1, false);
+}
+
+START_TEST(wait_for_result)
+{
+	submit_one();
+	ck_assert_int_eq(zkq_wait_wait(handle, id, 1000, see, NULL), ZKQ_ETIMEOUT);
+	finish_at = 50;
+	world = finish_soon;
+	memset(&seen, 0, sizeof seen);
+	ck_assert_int_eq(zkq_wait_wait(handle, id, 5000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.calls, 1);
+	ck_assert_int_eq(seen.exit_code, 0);
+	ck_assert_str_eq(seen.state, "done");
+	ck_assert_str_eq(seen.tail, "hello\n");
+	ck_assert_ptr_nonnull(strstr(seen.json, "\"state\""));
+	ck_assert_int_eq(zkq_wait_wait(handle, "default.0.zzzzzzzzzzzz", 5000, see, NULL), ZKQ_ENOENT);
+	ck_assert_int_eq(zkq_wait_wait(handle, "x", 5000, see, NULL), ZKQ_EINVAL);
+}
+END_TEST
+
+START_TEST(wait_for_many)
+{
+	const char *list[1000];
+
+	submit_many(1000);
+	for (int i = 0; i < 1000; i++)
+		list[i] = ids[i];
+	list[500] = "malformed";
+	memset(&seen, 0, sizeof seen);
+	ck_assert_int_eq(zkq_wait(handle, list, 1000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.calls, 0);
+	for (int i = 0; i < 1000; i++) {
+		finish(ids[i], STATE_DONE, 0, "", 1, i % 100 == 7);
+		zkq_dispatch(handle);
+	}
+	for (int i = 0; i < 5000 && seen.calls < 1000; i++)
+		zkq_dispatch(handle);
+	ck_assert_int_eq(seen.calls, 1000);
+	int total;
+	memset(&seen, 0, sizeof seen);
+	ck_assert_int_eq(zkq_list_wait(handle, NULL, 1, 3, 5000, see, NULL, &total), ZKQ_OK);
+	ck_assert_int_eq(seen.calls, 3);
+	ck_assert_int_eq(total, 1000);
+	ck_assert_int_eq(zkq_list_wait(handle, NULL, 1, 0, 5000, see, NULL, &total), ZKQ_OK);
+	ck_assert_int_eq(seen.calls, 1003);
+	ck_assert_int_eq(seen.ended, 1);
+}
+END_TEST
+
+static int cancelled_calls;
+
+static void
+count_cancelled(void *context, int index, int error, const struct zkq_info *info)
+{
+	(void)context;
+	(void)index;
+	(void)info;
+	cancelled_calls += error == ZKQ_ECANCELLED;
+}
+
+START_TEST(close_ends_calls)
+{
+	struct zkq *other = open_handle();
+	const char *one = id;
+
+	submit_one();
+	ck_assert_int_eq(zkq_wait(other, &one, 1, count_cancelled, NULL), ZKQ_OK);
+	zkq_dispatch(other);
+	ck_assert_int_eq(zkq_wait(other, &one, 1, count_cancelled, NULL), ZKQ_OK);
+	accepted = refused_count = 0;
+	ck_assert_int_eq(zkq_submit(other, NULL, &task_true, 1, on_submit, NULL, NULL), ZKQ_OK);
+	cancelled_calls = 0;
+	zkq_close(other);
+	ck_assert_int_eq(cancelled_calls, 2);
+	ck_assert_int_eq(refused_count, 1);
+}
+END_TEST
+
+/* ---- cancel ---- */
+
+static bool
+wish_is_there(void)
+{
+	struct task_id parsed;
+	char path[PATH_BUFFER];
+
+	id_parse(id, &parsed);
+	struct node wish = node_of_token(NODE_CANCEL, parsed.queue, parsed.seg, parsed.token);
+	path_write("/zkq", &wish, false, path, sizeof path);
+	return tree_find(ensemble_tree(ensemble), path) != NULL;
+}
+
+static void
+fulfil_cancel(void)
+{
+	if (!wish_is_there())
+		return;
+	world = NULL;
+	finish(id, STATE_CANCELLED, 0, "", 0, false);
+}
+
+START_TEST(cancel)
+{
+	const char *one = id;
+
+	submit_one();
+	memset(&seen, 0, sizeof seen);
+	ck_assert_int_eq(zkq_cancel_wait(handle, &one, 1, "not needed", 1000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.error, ZKQ_ETIMEOUT);
+	ck_assert(wish_is_there());
+	submit_one();
+	world = fulfil_cancel;
+	ck_assert_int_eq(zkq_cancel_wait(handle, &one, 1, NULL, 5000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.error, ZKQ_OK);
+	ck_assert_str_eq(seen.state, "cancelled");
+	ck_assert_int_eq(zkq_cancel_wait(handle, &one, 1, NULL, 5000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.error, ZKQ_EENDED);
+	const char *nothing = "default.0.zzzzzzzzzzzz";
+	ck_assert_int_eq(zkq_cancel_wait(handle, &nothing, 1, NULL, 5000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.error, ZKQ_ENOENT);
+	ck_assert_int_eq(seen.calls, 4);
+}
+END_TEST
+
+/* ---- workers, queues ---- */
+
+static void
+make_worker(const char *log)
+{
+	static const char *const queues[] = { "default" };
+	struct record worker = { .kind = REC_WORKER, .worker = { .inc = "abcdefgh", .r = 1, .slots = 4, .queues = queues,
+		.queue_count = 1, .log = log, .version = "0.1.0", .process = { .host = "host1", .boot = "b", .pid = 1 } } };
+	struct record report = { .kind = REC_REPORT, .report = { .lost_after_ms = 30000, .r = 1, .slots = 4, .in_use = 1,
+		.load1 = 0.5, .process = { .host = "host1", .boot = "b", .pid = 1 } } };
+	struct node node = node_of_worker(NODE_WORKER, "w1");
+
+	make_record(&node, &worker);
+	node = node_folder("w1", "abcdefgh");
+	make_record(&node, &report);
+	make("/zkq/assign/w1.abcdefgh/live-1", "");
+}
+
+static void
+claim(uint32_t run)
+{
+	struct node task = find_task(id);
+	struct node node = node_claim("w1", "abcdefgh", run, task.queue, task.seg, &task.task, run, (struct fence){ 7, run });
+	char path[PATH_BUFFER];
+
+	path_write("/zkq", &node, false, path, sizeof path);
+	ck_assert_int_eq(do_op(OP_CREATE, path, NULL, 0), RC_OK);
+}
+
+static int workers_seen;
+
+static void
+see_worker(void *context, const struct zkq_worker_info *info)
+{
+	(void)context;
+	workers_seen++;
+	ck_assert_str_eq(info->name, "w1");
+	ck_assert_str_eq(info->state, "up");
+	ck_assert_str_eq(info->host, "host1");
+	ck_assert_str_eq(info->queues, "default");
+	ck_assert_int_eq(info->slots, 4);
+	ck_assert_int_eq(info->claims, 1);
+	ck_assert_int_ge(info->seen_ms, 0);
+}
+
+START_TEST(running)
+{
+	submit_one();
+	make("/zkq/election/0123456789abcdef0123456789abcdef-n_0000000003", "{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"pid\":1}");
+	get(id);
+	ck_assert_str_eq(seen.reason, "NoWorker");
+	make_worker(NULL);
+	get(id);
+	ck_assert_str_eq(seen.reason, "NoSlot");
+	claim(2);
+	get(id);
+	ck_assert_str_eq(seen.state, "running");
+	ck_assert_str_eq(seen.worker, "w1");
+	ck_assert_int_eq(seen.attempt, 2);
+	workers_seen = 0;
+	ck_assert_int_eq(zkq_workers_wait(handle, 5000, see_worker, NULL), ZKQ_OK);
+	ck_assert_int_eq(workers_seen, 1);
+}
+END_TEST
+
+static char leaders[256];
+
+static void
+see_dispatcher(void *context, const struct zkq_dispatcher_info *info)
+{
+	(void)context;
+	snprintf(leaders + strlen(leaders), sizeof leaders - strlen(leaders), "%s%s ", info->name, info->leads ? "*" : "");
+}
+
+START_TEST(dispatchers)
+{
+	make("/zkq/election/f123456789abcdef0123456789abcdef-n_0000000003", "{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"pid\":1}");
+	make("/zkq/election/0123456789abcdef0123456789abcdef-n_0000000012", "{\"v\":1,\"name\":\"d2\",\"host\":\"h\",\"pid\":1}");
+	leaders[0] = '\0';
+	ck_assert_int_eq(zkq_dispatchers_wait(handle, 5000, see_dispatcher, NULL), ZKQ_OK);
+	ck_assert_str_eq(leaders, "d1* d2 ");
+}
+END_TEST
+
+static char queues[1000];
+
+static void
+see_queue(void *context, const struct zkq_queue_info *info)
+{
+	(void)context;
+	snprintf(queues + strlen(queues), sizeof queues - strlen(queues), "%s:%d:%s:%d/%d/%d/%d ", info->name, info->paused,
+	    info->paused_reason ? info->paused_reason : "-", (int)info->waiting, (int)info->running, (int)info->results,
+	    (int)info->inbox);
+}
+
+START_TEST(queue_list_and_pause)
+{
+	make_queue("render", "{\"v\":1,\"own\":[1]}");
+	submit_one();
+	make("/zkq/queues/render/inbox/t-0000000000", "{}");
+	ck_assert_int_eq(zkq_queue_pause_wait(handle, "render", 1, "disk swap", 5000), ZKQ_OK);
+	queues[0] = '\0';
+	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_queue, NULL), ZKQ_OK);
+	ck_assert_str_eq(queues, "default:0:-:1/0/0/0 render:1:disk swap:0/0/0/1 ");
+	const struct znode *znode = tree_find(ensemble_tree(ensemble), "/zkq/queues/render");
+	ck_assert_ptr_nonnull(strstr(znode->blob->data, "\"own\""));
+	ck_assert_int_eq(zkq_queue_pause_wait(handle, "render", 0, NULL, 5000), ZKQ_OK);
+	queues[0] = '\0';
+	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_queue, NULL), ZKQ_OK);
+	ck_assert_str_eq(queues, "default:0:-:1/0/0/0 render:0:-:0/0/0/1 ");
+	ck_assert_int_eq(zkq_queue_pause_wait(handle, "nosuch", 1, NULL, 5000), ZKQ_ENOQUEUE);
+}
+END_TEST
+
+START_TEST(inbox_names)
+{
+	make("/zkq/queues/default/inbox/t-0000000000", "{\"argv\":[\"uname\"],\"name\":\"who\"}");
+	get("t-0000000000");
+	ck_assert_int_eq(seen.error, ZKQ_OK);
+	ck_assert_str_eq(seen.reason, "Inbox");
+	ck_assert_str_eq(seen.name, "who");
+	submit_one();
+	ck_assert_int_eq(do_op(OP_DELETE, "/zkq/queues/default/inbox/t-0000000000", NULL, 0), RC_OK);
+	make("/zkq/queues/default/moved/0", "");
+	struct task_id parsed;
+	id_parse(id, &parsed);
+	struct record moved = { .kind = REC_MOVED, .moved = { .seg = parsed.seg } };
+	memcpy(moved.moved.queue, parsed.queue, sizeof moved.moved.queue);
+	memcpy(moved.moved.token, parsed.token, sizeof moved.moved.token);
+	struct node node = node_of_text(NODE_MOVED_TASK, "default", 0, "t-0000000000");
+	make_record(&node, &moved);
+	get("t-0000000000");
+	ck_assert_str_eq(seen.id, id);
+	get("t-0000000001");
+	ck_assert_int_eq(seen.error, ZKQ_ENOENT);
+}
+END_TEST
+
+/* ---- follow ---- */
+
+static char output[2][4096];
+static int stream_ends;
+
+static void
+take_output(void *context, int stream, const void *data, size_t size)
+{
+	(void)context;
+	stream_ends += size == 0;
+	strncat(output[stream - 1], data ? data : "", size);
+}
+
+static void
+follow(int error, int missed_wanted)
+{
+	int missed;
+
+	memset(&seen, 0, sizeof seen);
+	memset(output, 0, sizeof output);
+	stream_ends = 0;
+	ck_assert_int_eq(zkq_follow_wait(handle, id, 60000, take_output, see, NULL, &missed), error);
+	ck_assert_int_eq(stream_ends, 2);
+	ck_assert_int_eq(missed, missed_wanted);
+}
+
+START_TEST(follow_a_short_one)
+{
+	submit_one();
+	finish_at = 10;
+	world = finish_soon;
+	follow(ZKQ_OK, 0);
+	ck_assert_str_eq(output[0], "hello\n");
+	ck_assert_int_eq(seen.calls, 1);
+	ck_assert_str_eq(seen.state, "done");
+}
+END_TEST
+
+/* A log server: answers each request by what its path asks for. */
+static int server = -1, peers[8], peer_count;
+static char asked[8][512];
+static const char *log_text[3];	/* of stdout, by attempt */
+static int finish_after;	/* requests for stdout of attempt 2 */
+
+static void
+answer_peer(int peer, const char *request)
+{
+	char reply[1024], body[512] = "";
+	int attempt = 0;
+	char stream[8] = "";
+	unsigned from = 0;
+	const char *path = strstr(request, "/log/");
+
+	ck_assert_ptr_nonnull(strstr(request, "Authorization: Bearer s3cret\r\n"));
+	ck_assert_ptr_nonnull(path);
+	ck_assert(!strncmp(path + 5, id, strlen(id)));
+	ck_assert_int_eq(sscanf(path + 5 + strlen(id), "/%d/%6[a-z]?from=%u&follow=1", &attempt, stream, &from), 3);
+	if (!strcmp(stream, "stdout"))
+		snprintf(body, sizeof body, "%s", log_text[attempt] + from);
+	int len = snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	if (*body) {
+		/* In two chunks, to be put together again. */
+		len += snprintf(reply + len, sizeof reply - (size_t)len, "1\r\n%c\r\n%zx\r\n%s\r\n", body[0], strlen(body) - 1, body + 1);
+	}
+	/* The first attempt's server dies before the end. */
+	if (attempt == 2)
+		len += snprintf(reply + len, sizeof reply - (size_t)len, "0\r\n\r\n");
+	ck_assert_int_eq(send(peer, reply, (size_t)len, MSG_NOSIGNAL), len);
+	if (attempt == 1 && !strcmp(stream, "stdout")) {
+		char path_of[PATH_BUFFER];
+		struct node task = find_task(id);
+		struct node old = node_claim("w1", "abcdefgh", 1, task.queue, task.seg, &task.task, 1, (struct fence){ 7, 1 });
+
+		path_write("/zkq", &old, false, path_of, sizeof path_of);
+		ck_assert_int_eq(do_op(OP_DELETE, path_of, NULL, 0), RC_OK);
+		claim(2);
+	}
+	if (attempt == 2 && !strcmp(stream, "stdout"))
+		finish_after = 100;
+}
+
+static void
+serve(void)
+{
+	int peer = accept4(server, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (peer >= 0) {
+		ck_assert_int_lt(peer_count, 8);
+		asked[peer_count][0] = '\0';
+		peers[peer_count++] = peer;
+	}
+	for (int i = 0; i < peer_count; i++) {
+		size_t len = strlen(asked[i]);
+		ssize_t got = peers[i] < 0 ? -1 : recv(peers[i], asked[i] + len, sizeof asked[i] - 1 - len, 0);
+
+		if (got > 0)
+			asked[i][len + (size_t)got] = '\0';
+		if (peers[i] < 0 || !strstr(asked[i], "\r\n\r\n"))
+			continue;
+		answer_peer(peers[i], asked[i]);
+		close(peers[i]);
+		peers[i] = -1;
+	}
+	if (finish_after && --finish_after == 0)
+		finish(id, STATE_DONE, 0, "of the second attempt, which is longer than the tail\n", 2, false);
+}
+
+START_TEST(follow_over_attempts)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof address;
+	char log[64];
+
+	server = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(server, (struct sockaddr *)&address, sizeof address), 0);
+	ck_assert_int_eq(listen(server, 8), 0);
+	ck_assert_int_eq(getsockname(server, (struct sockaddr *)&address, &len), 0);
+	snprintf(log, sizeof log, "127.0.0.1:%d", ntohs(address.sin_port));
+	log_text[1] = "first ";
+	log_text[2] = "second, complete\n";
+	submit_one();
+	make_worker(log);
+	make("/zkq/logkeys/w1", "{\"v\":1,\"token\":\"s3cret\"}");
+	claim(1);
+	world = serve;
+	follow(ZKQ_OK, 0);
+	ck_assert_str_eq(output[0], "first second, complete\n");
+	ck_assert_str_eq(output[1], "");
+	ck_assert_int_eq(seen.attempt, 2);
+	close(server);
+}
+END_TEST
+
+/* Nothing is left of the worker: the end of the output that lies in the result is given. */
+START_TEST(follow_without_a_worker)
+{
+	submit_one();
+	finish_at = 10;
+	world = finish_soon;
+	ck_assert_int_eq(zkq_wait_wait(handle, id, 5000, NULL, NULL), ZKQ_OK);
+	follow(ZKQ_OK, 0);
+	ck_assert_str_eq(output[0], "hello\n");
+	snprintf(id, sizeof id, "default.0.zzzzzzzzzzzz");
+	memset(&seen, 0, sizeof seen);
+	follow(ZKQ_ENOENT, 0);
+	ck_assert_int_eq(seen.calls, 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("lib");
+	TCase *tc = tcase_create("lib");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, submit_and_get);
+	tcase_add_test(tc, submit_refused);
+	tcase_add_test(tc, submit_batches);
+	tcase_add_test(tc, submit_with_a_key);
+	tcase_add_test(tc, submit_unreachable);
+	tcase_add_test(tc, submit_unknown);
+	tcase_add_test(tc, submit_through_faults);
+	tcase_add_test(tc, wait_for_result);
+	tcase_add_test(tc, wait_for_many);
+	tcase_add_test(tc, close_ends_calls);
+	tcase_add_test(tc, cancel);
+	tcase_add_test(tc, running);
+	tcase_add_test(tc, dispatchers);
+	tcase_add_test(tc, queue_list_and_pause);
+	tcase_add_test(tc, inbox_names);
+	tcase_add_test(tc, follow_a_short_one);
+	tcase_add_test(tc, follow_over_attempts);
+	tcase_add_test(tc, follow_without_a_worker);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
