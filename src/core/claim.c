@@ -64,6 +64,8 @@ claim_add(struct worker *worker, const struct node *node, enum claim_state state
 	    (size_t)(worker->claim_count - place) * sizeof(struct claim *));
 	worker->claims[place] = claim;
 	worker->claim_count++;
+	if (node->n > worker->highest_n)
+		worker->highest_n = node->n;
 	worker->in_state[state]++;
 	worker->unread = true;
 	return claim;

@@ -80,8 +80,8 @@ folder_missing(struct worker *worker)
 	worker->folder_there = false;
 	worker->folder_r = 0;
 	finish_settle(worker, NULL);
-	/* The leader counts on from what the report says, so numbers still held here are never used twice. */
-	if (worker->claim_count && !resolved_add(&worker->resolved, 1, worker->claims[worker->claim_count - 1]->node.n))
+	/* The leader counts on from what the report says, so numbers that were seen here are never used twice. */
+	if (!resolved_add(&worker->resolved, 1, worker->highest_n))
 		worker_failed(worker);
 }
 

@@ -250,6 +250,7 @@ struct worker {
 	int claim_count, claim_room;
 	int in_state[CLAIM_STATES];
 	uint32_t sight;
+	uint64_t highest_n;		/* of all claims ever seen */
 	bool list_wanted, list_busy, listed;	/* listed: once since this registration */
 	int64_t list_at_ms;		/* not before */
 	uint64_t orphan_n[ORPHANS_MAX];
