@@ -43,6 +43,19 @@ folder_below(int fd, const char *name)
 }
 
 int
+folder_open_file(int fd, const char *folder, const char *name)
+{
+	int parent = openat(fd, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (parent < 0)
+		return -1;
+	int file = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), error = errno;
+	close(parent);
+	errno = error;
+	return file;
+}
+
+int
 folder_lock(int fd)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)

@@ -10,6 +10,8 @@
 int folder_open(const char *path);
 /* As above for one name below an open folder. */
 int folder_below(int fd, const char *name);
+/* Opens the file folder/name below fd for reading; links are not followed. -1 with errno. */
+int folder_open_file(int fd, const char *folder, const char *name);
 /* Takes a lock that ends with this process. 0; 1 = another process has it; -1 with errno. */
 int folder_lock(int fd);
 /* Reads a small file; adds a NUL. Returns the length, or -1 with errno (ENOENT ...). */

@@ -1,0 +1,35 @@
+/*
+ * options.h: what the command line of zkq-worker says; the same for its three processes.
+ */
+#ifndef ZKQ_WORKER_OPTIONS_H
+#define ZKQ_WORKER_OPTIONS_H
+
+#include <stdint.h>
+
+#include "codec/path.h"
+
+#define HOSTS_SIZE 2048
+
+struct worker_options {
+	char hosts[HOSTS_SIZE];
+	char root[ROOT_MAX + 1];
+	char auth[256];			/* "" = none */
+	char name[WORKER_NAME_MAX + 1];
+	int slots;
+	const char *queues[64];
+	int queue_count;
+	int64_t lost_after_ms, session_timeout_ms;
+	int64_t drain_deadline_ms;	/* < 0 = none */
+	char state_dir[1024], work_dir[1024];
+	const char *http_address;	/* NULL = the address used towards ZooKeeper */
+	char host[256];			/* of this machine, see identity in main.c */
+	int argc;			/* the command line, for the other processes */
+	char **argv;
+};
+
+/* The processes; each returns its exit code. fd: a socket to the runner; listener: to accept on. */
+int coordinator_run(const struct worker_options *options, int fd);
+int log_server_run(const struct worker_options *options, int fd, int listener);
+int service_run(const struct worker_options *options);
+
+#endif

@@ -1,0 +1,318 @@
+/*
+ * service.c: the main process of zkq-worker: the runner, and its two helpers. It stays until the coordinator says that the
+ * worker is done.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/exits.h"
+#include "base/log.h"
+#include "io/cgroup.h"
+#include "io/channel.h"
+#include "io/clock.h"
+#include "io/folder.h"
+#include "io/listener.h"
+#include "io/loop.h"
+#include "io/process.h"
+#include "io/spawn.h"
+#include "worker/helper.h"
+#include "worker/message.h"
+#include "worker/options.h"
+#include "worker/runner.h"
+
+#define LOG_QUEUE_MAX (8 * 1024 * 1024)	/* a log server that does not read is replaced */
+#define LEAVE_MS 5000			/* for the coordinator to close its session; after a second signal, to do anything */
+#define LIVES_SIZE 4096
+#define LIFE_PASSES_MAX 2000		/* of 5 ms: what does not die by then is left to the coordinator's sweep */
+
+struct service {
+	const struct worker_options *options;
+	struct event_base *base;
+	struct runner *runner;
+	struct helper *coordinator, *log_server;
+	struct channel *log_channel;
+	struct timer *timer;		/* the end does not wait for ever */
+	char log_token[33];
+	char log_address[ADDRESS_SIZE];
+	int state_fd, logs_fd, listener;
+	bool listening_failed;
+	int signals;
+	bool leaving;
+	int exit_code;
+};
+
+/* ---- earlier lives ---- */
+
+static bool
+life_is_gone(const char *inc)
+{
+	char mark_text[32], group[32];
+	struct process_mark mark = { .has = { mark_text } };
+
+	snprintf(mark_text, sizeof mark_text, "ZKQ_INC=%s", inc);
+	snprintf(group, sizeof group, "zkq-%s", inc);
+	bool empty = cgroup_sweep(group);
+	return process_sweep(&mark).found == 0 && empty;
+}
+
+/* Kills what earlier lives with this state directory left running, whatever ZooKeeper still knows of them. The file names
+ * them all until they are known to be gone. */
+static void
+end_earlier_lives(const struct service *s)
+{
+	char lives[LIVES_SIZE] = "", next[LIVES_SIZE] = "", *rest = lives, *inc;
+	size_t len = 0;
+
+	folder_read(s->state_fd, "lives", lives, sizeof lives);
+	while ((inc = strsep(&rest, "\n"))) {
+		if (strlen(inc) != INC_MAX || strspn(inc, "abcdefghijklmnopqrstuvwxyz0123456789") != INC_MAX)
+			continue;
+		bool gone = life_is_gone(inc);
+		for (int i = 0; !gone && i < LIFE_PASSES_MAX; i++) {
+			usleep(5000);
+			gone = life_is_gone(inc);
+		}
+		if (gone)
+			continue;
+		log_warning("worker %s: processes of its life %s do not die", s->options->name, inc);
+		if (len + INC_MAX + 1 < sizeof next - INC_MAX - 1)
+			len += (size_t)snprintf(next + len, sizeof next - len, "%s\n", inc);
+	}
+	snprintf(next + len, sizeof next - len, "%s\n", runner_inc(s->runner));
+	if (folder_write(s->state_fd, "lives", next) != 0)
+		log_warning("worker %s: cannot write %s/lives: %s", s->options->name, s->options->state_dir, strerror(errno));
+}
+
+/* ---- log server ---- */
+
+static void
+say_log(void *context, const struct message *message)
+{
+	struct service *s = context;
+
+	if (!s->log_channel)
+		return;
+	if (message_send(s->log_channel, message) == 0 && channel_queued(s->log_channel) <= LOG_QUEUE_MAX)
+		return;
+	log_error("runner: the log server does not read what it is told; it is replaced");
+	channel_free(s->log_channel);
+	s->log_channel = NULL;
+	helper_kill(s->log_server);
+}
+
+static void
+log_frame(void *context, const char *data, size_t len)
+{
+	(void)context;
+	(void)data;
+	(void)len;
+}
+
+static void
+log_closed(void *context)
+{
+	struct service *s = context;
+
+	channel_free(s->log_channel);
+	s->log_channel = NULL;
+}
+
+static void
+log_server_started(void *context, int fd)
+{
+	static const struct channel_callbacks callbacks = { .frame = log_frame, .closed = log_closed };
+	struct service *s = context;
+	struct message message = { .kind = MSG_SERVE };
+
+	channel_free(s->log_channel);
+	s->log_channel = channel_new(s->base, fd, &callbacks, s);
+	message.text = s->log_token;
+	say_log(s, &message);
+	runner_each_log(s->runner, say_log, s);
+}
+
+static const char *
+serve_logs(void *context, const char *address)
+{
+	struct service *s = context;
+	const char *where = s->options->http_address ? s->options->http_address : address, *why;
+
+	if (s->listener < 0 && !s->listening_failed && where) {
+		s->listener = listener_open(where, &why);
+		if (s->listener < 0) {
+			log_warning("worker %s: cannot serve logs at %s: %s", s->options->name, where, why);
+			s->listening_failed = true;
+			return NULL;
+		}
+		struct helper_conf conf = {
+			.options = s->options, .argument = HELPER_LOG_SERVER, .name = "log server", .listener = s->listener,
+			.dies_with_us = true, .context = s, .started = log_server_started,
+		};
+		s->log_server = helper_new(s->base, &conf);
+	}
+	if (s->listener >= 0 && !s->log_address[0])
+		listener_address(s->listener, address, s->log_address);
+	return s->log_address[0] ? s->log_address : NULL;
+}
+
+/* ---- coordinator ---- */
+
+static void
+coordinator_started(void *context, int fd)
+{
+	struct service *s = context;
+
+	if (runner_attach(s->runner, fd) != 0) {
+		log_error("runner: out of memory");
+		exit(EXIT_SYSTEM);
+	}
+}
+
+static bool
+is_helper(void *context, pid_t pid)
+{
+	struct service *s = context;
+
+	return pid == helper_pid(s->coordinator) || pid == helper_pid(s->log_server);
+}
+
+static void
+on_helper_ended(void *context, pid_t pid, int status)
+{
+	struct service *s = context;
+
+	helper_ended(pid == helper_pid(s->coordinator) ? s->coordinator : s->log_server, status);
+	if (s->leaving && !helper_pid(s->coordinator))
+		loop_stop(s->base);
+}
+
+/* Nothing runs any more. The coordinator may still be closing its session. */
+static void
+finished(void *context, int code)
+{
+	struct service *s = context;
+
+	s->leaving = true;
+	s->exit_code = code;
+	helper_leave(s->coordinator);
+	helper_leave(s->log_server);
+	if (!helper_pid(s->coordinator))
+		loop_stop(s->base);
+	timer_set(s->timer, LEAVE_MS);
+}
+
+static void
+on_late(void *context)
+{
+	struct service *s = context;
+
+	if (s->leaving) {
+		helper_kill(s->coordinator);
+		loop_stop(s->base);
+	} else {
+		log_warning("worker %s: stops without having told ZooKeeper", s->options->name);
+		runner_abandon(s->runner, EXIT_OK);
+	}
+}
+
+static void
+on_stop_signal(void *context)
+{
+	struct service *s = context;
+
+	if (s->leaving)
+		return;
+	if (++s->signals == 1) {
+		log_info("worker %s: drains: nothing new is started, what runs may end", s->options->name);
+	} else if (s->signals == 2) {
+		log_info("worker %s: stops now", s->options->name);
+		timer_set(s->timer, LEAVE_MS);
+	} else {
+		on_late(s);
+		return;
+	}
+	runner_stop(s->runner);
+}
+
+/* ---- life ---- */
+
+static bool
+open_state(struct service *s)
+{
+	const char *path = s->options->state_dir;
+
+	s->state_fd = folder_open(path);
+	if (s->state_fd < 0 || (s->logs_fd = folder_below(s->state_fd, "logs")) < 0) {
+		log_error("worker %s: cannot use the state directory %s: %s", s->options->name, path, strerror(errno));
+		return false;
+	}
+	int locked = folder_lock(s->state_fd);
+	if (locked != 0) {
+		log_error("worker %s: cannot have the state directory %s: %s", s->options->name, path,
+		    locked > 0 ? "another zkq-worker uses it; give this one another --name" : strerror(errno));
+		return false;
+	}
+	int work_fd = folder_open(s->options->work_dir);
+	if (work_fd < 0) {
+		log_error("worker %s: cannot use the work directory %s: %s", s->options->name, s->options->work_dir, strerror(errno));
+		return false;
+	}
+	close(work_fd);
+	return true;
+}
+
+int
+service_run(const struct worker_options *options)
+{
+	struct service *s = calloc(1, sizeof *s);
+	int code = EXIT_SYSTEM;
+
+	if (!s)
+		return EXIT_SYSTEM;
+	s->options = options;
+	s->listener = -1;
+	signal(SIGPIPE, SIG_IGN);
+	random_word(s->log_token, sizeof s->log_token - 1);
+	if (!open_state(s)) {
+		free(s);
+		return EXIT_CONFIG;
+	}
+	struct runner_conf conf = {
+		.host = options->host, .work_dir = options->work_dir, .log_token = s->log_token, .logs_fd = s->logs_fd,
+		.context = s, .log_event = say_log, .listen = serve_logs, .finished = finished, .is_helper = is_helper,
+		.helper_ended = on_helper_ended,
+	};
+	struct helper_conf coordinator = {
+		.options = options, .argument = HELPER_COORDINATOR, .name = "coordinator", .context = s,
+		.started = coordinator_started,
+	};
+	s->base = loop_new();
+	if (!s->base || !(s->runner = runner_new(s->base, &conf)) || !(s->timer = timer_new(s->base, on_late, s)) ||
+	    loop_signal(s->base, SIGTERM, on_stop_signal, s) != 0 || loop_signal(s->base, SIGINT, on_stop_signal, s) != 0) {
+		log_error("worker %s: the system refuses what the runner needs: %s", options->name, strerror(errno));
+		goto done;
+	}
+	end_earlier_lives(s);
+	s->coordinator = helper_new(s->base, &coordinator);
+	if (!s->coordinator || loop_run(s->base) != 0)
+		goto done;
+	code = s->exit_code;
+	log_info("worker %s: ends", options->name);
+done:
+	channel_free(s->log_channel);
+	helper_free(s->coordinator);
+	helper_free(s->log_server);
+	timer_free(s->timer);
+	runner_free(s->runner);
+	loop_free(s->base);
+	close(s->logs_fd);
+	close(s->state_fd);
+	free(s);
+	return code;
+}
