@@ -569,6 +569,8 @@ cancels_listed(struct dispatcher *d, struct poll *poll, const struct reply *repl
 	struct queue *queue = poll->owner;
 	struct wish_folder *folder, *next;
 
+	if (queue->gone)
+		return;
 	if (reply->rc != RC_OK) {
 		plan_note(d->plan, NOTE_WARNING, "queue %s: its cancel requests cannot be listed: %s", queue->name,
 		    rc_word(reply->rc));

@@ -51,7 +51,7 @@ struct task;
 struct claim;
 struct wish;
 struct wish_folder;
-struct past;
+struct retention;
 struct shard;
 
 typedef void poll_got(struct dispatcher *d, struct poll *poll, const struct reply *reply);
@@ -158,6 +158,7 @@ struct class {
 	struct queue *queue;
 	struct poll *read;
 	enum class_phase phase;
+	bool there;		/* its znode was there when it was read */
 	bool said;		/* the note about its being bad was written */
 	bool listed;		/* seen in the last listing of classes */
 	enum class_mode mode;
@@ -228,15 +229,24 @@ struct inbox_task;
 struct inbox {
 	struct poll *list;
 	struct inbox_task *tasks;	/* hash by name */
-	int reading, ready, aside;
-	bool moving;
+	struct inbox_task *fresh;	/* list: not read yet, oldest first */
+	struct inbox_task *window;	/* list: being read, or read; in the order in which they will move */
+	int window_count;
+	bool moving, opening;	/* a multi that moves is out; one that creates a class or a shard is */
+	int most;		/* tasks in one multi; smaller after one that was too large */
 	int64_t not_before_ms;
+};
+
+/* moved/<shard>: a folder of inbox names that were moved. */
+struct shard {
+	uint32_t shard;
+	UT_hash_handle hh;
 };
 
 struct queue {
 	char name[QUEUE_NAME_MAX + 1];
 	UT_hash_handle hh;
-	struct poll *config, *tail, *cancels, *done, *dead, *class_list, *moved;
+	struct poll *config, *tail, *cancels;
 	bool listed;		/* in the last listing of queues */
 	bool gone, config_read, tail_read, ready;
 	bool paused;
@@ -253,14 +263,12 @@ struct queue {
 	struct wish_folder *wish_folders;
 	struct wish *wishes_due;	/* list of those to look at */
 	int wishes_acting;
-	struct past *past;	/* done/<seg> of deleted segments */
-	struct past *past_dead;
-	bool past_busy, past_due, done_listed, dead_listed;
-	uint32_t past_left;	/* stamps still to be read */
 	struct shard *shards;
-	bool shard_busy;
+	struct retention *retention;
 };
 
+struct shard *shard_find(struct queue *queue, uint32_t shard);
+struct shard *shard_add(struct dispatcher *d, struct queue *queue, uint32_t shard);
 struct queue *queue_find(struct dispatcher *d, const char *name);
 struct queue *queue_of(struct dispatcher *d, const char *name);	/* makes it; NULL when memory runs out */
 void queue_free(struct dispatcher *d, struct queue *queue);
@@ -407,7 +415,7 @@ void release_run(struct dispatcher *d, struct folder *folder);
 /* ---- inbox, cancel, retention ---- */
 
 void inbox_start(struct dispatcher *d, struct queue *queue);
-void inbox_free(struct dispatcher *d, struct queue *queue);
+void inbox_end(struct dispatcher *d, struct queue *queue);
 void inbox_run(struct dispatcher *d, struct queue *queue);
 
 void cancel_start(struct dispatcher *d, struct queue *queue);
@@ -424,8 +432,10 @@ void cancel_folder_gone(struct dispatcher *d, struct queue *queue, uint32_t seg)
 void cancel_run(struct dispatcher *d, struct queue *queue);
 
 void retention_start(struct dispatcher *d, struct queue *queue);
-void retention_free(struct dispatcher *d, struct queue *queue);
+void retention_end(struct dispatcher *d, struct queue *queue);
 void retention_run(struct dispatcher *d, struct queue *queue);
+/* One more segment is stamped. */
+void retention_stamped(struct dispatcher *d, struct queue *queue);
 
 /* ---- the dispatcher ---- */
 
@@ -482,7 +492,6 @@ struct dispatcher {
 	struct place_worker *place_workers;
 	struct folder **place_folders;
 	int place_room;
-	int64_t retain_at_ms;
 	bool server_time_known;
 	int64_t server_ahead_ms;	/* server clock - now_ms, at most */
 	/* counts for the view */

@@ -251,7 +251,6 @@ void
 leader_start(struct dispatcher *d)
 {
 	d->generation = (d->generation + 1) & GENERATION_MASK;
-	d->retain_at_ms = d->now_ms;
 	plan_sync(d->plan, TAG(TAG_POLL, d->generation), 0, node_plain(NODE_ROOT));
 	d->assign_list = poll_new(d, REQ_LIST, node_plain(NODE_ASSIGN), REC_NONE, true, folders_listed, NULL);
 	d->queue_list = poll_new(d, REQ_LIST, node_plain(NODE_QUEUES), REC_NONE, true, queues_listed, NULL);
@@ -356,7 +355,9 @@ leader_run(struct dispatcher *d)
 		for (struct queue *queue = d->queues; queue; queue = queue->hh.next) {
 			if (!queue->ready || queue->gone)
 				continue;
+			inbox_run(d, queue);
 			cancel_run(d, queue);
+			retention_run(d, queue);
 		}
 		revoke_run(d);
 		assign_run(d);

@@ -57,7 +57,9 @@ queue_free(struct dispatcher *d, struct queue *queue)
 		segment_free(d, segment);
 	HASH_ITER(hh, queue->classes, class, next_class)
 		class_free(d, class);
+	inbox_end(d, queue);
 	cancel_end(d, queue);
+	retention_end(d, queue);
 	poll_free(d, queue->config);
 	poll_free(d, queue->tail);
 	if (d->queue_turn == queue)
@@ -78,6 +80,8 @@ queue_check_ready(struct dispatcher *d, struct queue *queue)
 	plan_note(d->plan, NOTE_INFO, "queue %s: read: %u tasks waiting%s", queue->name, queue->waiting,
 	    queue->paused ? ", paused" : "");
 	cancel_start(d, queue);
+	inbox_start(d, queue);
+	retention_start(d, queue);
 	HASH_ITER(hh, queue->segments, segment, next)
 		segment_tend(d, segment);
 }
@@ -93,7 +97,6 @@ queue_vanished(struct dispatcher *d, struct queue *queue)
 	plan_note(d->plan, NOTE_WARNING, "queue %s: is gone from the tree", queue->name);
 	HASH_ITER(hh, queue->segments, segment, next)
 		segment_vanished(d, segment);
-	cancel_end(d, queue);
 }
 
 static void
@@ -164,6 +167,8 @@ tail_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	struct segment *segment, *next;
 	bool first = !queue->tail_read;
 
+	if (queue->gone)
+		return;
 	if (reply->rc != RC_OK) {
 		plan_note(d->plan, NOTE_WARNING, "queue %s: its segments cannot be listed: %s", queue->name,
 		    rc_word(reply->rc));

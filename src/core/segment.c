@@ -509,7 +509,7 @@ closed(struct dispatcher *d, struct act *act, const struct reply *reply)
 		if (cancel_folder(queue, seg))
 			cancel_folder_gone(d, queue, seg);
 		segment_vanished(d, segment);
-		queue->past_due = true;
+		retention_stamped(d, queue);
 		return;
 	}
 	if (op == CLOSE_TASKS && reply->rc == RC_NONODE) {

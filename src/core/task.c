@@ -155,6 +155,7 @@ class_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	const struct rec_class *record = &reply->record.class;
 
 	d->place_due = true;
+	class->there = reply->rc != RC_NONODE;
 	if (reply->rc == RC_OK && !reply->bad && record->hash_matches) {
 		class->phase = CLASS_KNOWN;
 		class->mode = record->mode;
@@ -163,11 +164,11 @@ class_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 		return;
 	}
 	class->phase = CLASS_BAD;
-	if (!class->said)
+	if (!class->said && class->tasks)
 		plan_note(d->plan, NOTE_WARNING, "queue %s: class %016llx: %s; its tasks are set aside", class->queue->name,
 		    (unsigned long long)class->hash, reply->rc != RC_OK ? rc_word(reply->rc) :
 		    reply->bad ? "not a class record" : "its name is not the hash of its text");
-	class->said = true;
+	class->said = class->said || class->tasks;
 	if (class->tasks)
 		poll_want_at(d, poll, d->now_ms + CLASS_PAUSE_MS);
 }

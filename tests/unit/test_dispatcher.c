@@ -539,6 +539,78 @@ START_TEST(test_cancel_claimed)
 }
 END_TEST
 
+START_TEST(test_inbox)
+{
+	op(OP_CREATE, CREATE_SEQUENCE, "{\"argv\":[\"true\"]}", QUEUE "/inbox/t-");
+	do_ops(hand);
+	op(OP_CREATE, 0, "{\"argv\":7}", QUEUE "/inbox/bad");
+	do_ops(hand);
+	op(OP_CREATE, CREATE_SEQUENCE, "{\"argv\":[\"true\"],\"priority\":9}", QUEUE "/inbox/t-");
+	do_ops(hand);
+	run_ms(500);
+	ck_assert_str_eq(children(QUEUE "/inbox"), "");
+	ck_assert_ptr_nonnull(strstr(children(QUEUE "/tasks/0"), "-0000000000 9."));
+	ck_assert_str_ne(children(QUEUE "/dead/0"), "");
+	ck_assert_str_eq(children(QUEUE "/moved"), "0 x ");
+	ck_assert_str_eq(children(QUEUE "/moved/0"), "t-0000000000 t-0000000002 ");
+	look(d1);
+	ck_assert_int_eq(view.waiting, 2);
+}
+END_TEST
+
+/* Twelve hundred tasks through the inbox: segments roll; cancelled, they close; retention removes the older results. */
+START_TEST(test_segments)
+{
+	op(OP_SET, 0, "{\"v\":1,\"retain_count\":600}", QUEUE);
+	do_ops(hand);
+	for (int i = 0; i < 1200; i++) {
+		op(OP_CREATE, CREATE_SEQUENCE, "{\"argv\":[\"true\"]}", QUEUE "/inbox/t-");
+		if (op_count == 200)
+			ck_assert_int_eq(do_ops(hand), RC_OK);
+	}
+	for (int i = 0; i < 100; i++) {
+		run_ms(100);
+		look(d1);
+		if (view.waiting == 1200)
+			break;
+	}
+	ck_assert_int_eq(view.waiting, 1200);
+	const char *segments = children(QUEUE "/tasks");
+	ck_assert(!strncmp(segments, "0 1 ", 4));
+	for (int seg = 0; seg < 3; seg++) {
+		char names[1 << 16], *save = NULL;
+
+		snprintf(names, sizeof names, "%s", children(QUEUE "/tasks/%d", seg));
+		if (!strcmp(names, "-"))
+			continue;
+		op(OP_CREATE, 0, "", QUEUE "/cancel/%d", seg);
+		for (char *name = strtok_r(names, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
+			op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/cancel/%d/%.12s", seg, strrchr(name, '.') + 1);
+			if (op_count == 200)
+				ck_assert_int_eq(do_ops(hand), RC_OK);
+		}
+		ck_assert_int_eq(do_ops(hand), RC_OK);
+	}
+	for (int i = 0; i < 300; i++) {
+		run_ms(100);
+		look(d1);
+		if (view.waiting == 0 && view.segments == 1)
+			break;
+	}
+	ck_assert_int_eq(view.waiting, 0);
+	ck_assert_int_eq(view.segments, 1);
+	ck_assert_str_eq(children(QUEUE "/retry"), children(QUEUE "/tasks"));
+	run_ms(20000);
+	ck_assert(!strcmp(children(QUEUE "/done/0"), "-"));
+	ck_assert_str_eq(children(QUEUE "/cancel"), "2 ");
+	ck_assert(strlen(children(QUEUE "/done/2")) > 10);
+	run_ms(40 * 60 * 1000);
+	/* Segment 1 is kept, and so is what moved/ says of it. */
+	const char *moved = children(QUEUE "/moved/0");
+	ck_assert(!strstr(moved, "t-0000000000 ") && strstr(moved, "t-0000000999 "));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -553,6 +625,8 @@ main(void)
 	tcase_add_test(tcase, test_take_over);
 	tcase_add_test(tcase, test_cancel_waiting);
 	tcase_add_test(tcase, test_cancel_claimed);
+	tcase_add_test(tcase, test_inbox);
+	tcase_add_test(tcase, test_segments);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
