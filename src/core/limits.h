@@ -29,7 +29,9 @@
 #define LIST_PAUSE_FACTOR 10		/* at least this many times the last one's duration */
 
 /* Queues. */
+#ifndef SEGMENT_SIZE			/* tests/sim has shorter ones */
 #define SEGMENT_SIZE 500		/* soft: a submitter that sees this sequence number rolls */
+#endif
 #define WAITING_DEFAULT_MAX 200000	/* per queue; 340-430 bytes of the ensemble's heap each */
 #define CLASSES_MAX 1000		/* per queue; scheduling costs per class */
 #define PRIORITY_MIN 0

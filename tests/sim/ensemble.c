@@ -85,8 +85,17 @@ struct packet {		/* server to client */
 	struct packet *next, *next_all;
 };
 
+/* What arrived while the client's process was stopped. */
+struct held {
+	struct held *next;
+	agenda_fn *function;
+	void *context, *object;
+	uint64_t arg;
+};
+
 struct client {
 	struct ensemble *ensemble;
+	struct held *held, *held_last;
 	struct client_callbacks callbacks;
 	void *context;
 	int32_t timeout_ms;
@@ -364,6 +373,23 @@ packet_free(struct ensemble *ensemble, struct packet *packet)
 	ensemble->packet_pool = packet;
 }
 
+#define ARRIVED 1	/* it lay in the stopped process's socket: it is read even if the connection has broken since */
+
+static bool
+hold(struct client *client, agenda_fn *function, void *context, void *object, uint64_t arg)
+{
+	if (!client || client->dead || !client->stopped)
+		return false;
+	struct held *held = need(calloc(1, sizeof *held));
+	*held = (struct held){ NULL, function, context, object, arg };
+	if (client->held_last)
+		client->held_last->next = held;
+	else
+		client->held = held;
+	client->held_last = held;
+	return true;
+}
+
 static void
 deliver(void *context, void *object, uint64_t arg)
 {
@@ -373,8 +399,9 @@ deliver(void *context, void *object, uint64_t arg)
 	struct client *client = conn->client;
 	struct call *call = packet->call;
 
-	(void)arg;
-	if (!conn->up || conn->dark || !client || client->dead || client->conn != conn) {
+	if (conn->up && !conn->dark && client && client->conn == conn && hold(client, deliver, context, object, ARRIVED))
+		return;
+	if ((!conn->up && arg != ARRIVED) || conn->dark || !client || client->dead || client->conn != conn) {
 		if (call)
 			call_drop(ensemble, call);
 		packet_free(ensemble, packet);
@@ -923,7 +950,8 @@ client_lost(void *context, void *object, uint64_t arg)
 	struct conn *conn = object;
 	struct client *client = conn->client;
 
-	(void)arg;
+	if (hold(client, client_lost, context, object, arg))
+		return;
 	if (!client || client->dead || client->conn != conn)
 		return;
 	struct raw_reply unknown = { .rc = RC_UNKNOWN, .failed_op = -1 };
@@ -1143,6 +1171,8 @@ not_sent(void *context, void *object, uint64_t arg)
 	struct call *call = object;
 	struct raw_reply reply = { .rc = arg ? RC_INVALID : RC_NOTSENT, .failed_op = -1 };
 
+	if (hold(client, not_sent, context, object, arg))
+		return;
 	if (!client->dead && !call->answered)
 		complete(client, call, &reply);
 	call_drop(client->ensemble, call);
@@ -1331,7 +1361,8 @@ new_session(void *context, void *object, uint64_t arg)
 	struct client *client = context;
 	struct raw_reply unknown = { .rc = RC_UNKNOWN, .failed_op = -1 };
 
-	(void)object;
+	if (hold(client, new_session, context, object, arg))
+		return;
 	if (client->dead || client->attempt != arg)
 		return;
 	client->connected = false;
@@ -1455,6 +1486,13 @@ void
 client_stop(struct client *client, bool stopped)
 {
 	client->stopped = stopped;
+	for (struct held *held; !stopped && (held = client->held);) {
+		client->held = held->next;
+		agenda_at(client->ensemble->agenda, 0, held->function, held->context, held->object, held->arg);
+		free(held);
+	}
+	if (!stopped)
+		client->held_last = NULL;
 	session_review(client->ensemble, client->session);
 }
 
@@ -1552,6 +1590,10 @@ ensemble_free(struct ensemble *ensemble)
 	for (struct client *next; ensemble->clients; ensemble->clients = next) {
 		next = ensemble->clients->next;
 		locals_clear(ensemble->clients);
+		for (struct held *held; (held = ensemble->clients->held);) {
+			ensemble->clients->held = held->next;
+			free(held);
+		}
 		free(ensemble->clients);
 	}
 	for (struct conn *next; ensemble->conns; ensemble->conns = next) {

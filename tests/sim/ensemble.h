@@ -100,7 +100,8 @@ int client_outstanding(const struct client *client);
 void client_cut(struct client *client);
 /* Nothing passes in either direction until until_us; the client notices after two thirds of its timeout. */
 void client_silence(struct client *client, int64_t until_us);
-/* The process is stopped: it sends no pings and does not reconnect. Its owner must keep callbacks from it. */
+/* The process is stopped: it sends no pings, does not reconnect, and there are no callbacks. When it goes on, what
+ * has arrived is told first, as if it were fresh. */
 void client_stop(struct client *client, bool stopped);
 /* The ensemble ends the session now, wherever the client is. */
 void client_expire(struct client *client);

@@ -1,0 +1,355 @@
+#include "chaos.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCAN_EVERY_US (20 * SECOND_US)
+
+enum fault {
+	FAULT_CUT, FAULT_SILENCE, FAULT_EXPIRE, FAULT_STALL, FAULT_OUTAGE, FAULT_KILL_DISPATCHER, FAULT_KILL_COORDINATOR,
+	FAULT_KILL_RUNNER, FAULT_KILL_BOTH, FAULT_REBOOT, FAULT_DRAIN, FAULT_STOP_DISPATCHER, FAULT_KILL_SUBMITTER,
+	FAULT_FREEZE, FAULT_ALL_DISPATCHERS, FAULT_KINDS
+};
+
+struct chaos {
+	struct cluster *cluster;
+	bool kinds[FAULT_KINDS];
+	int64_t gap_us;		/* mean time between faults */
+	int64_t work_gap_us;	/* between things that users do */
+	int64_t end_us;
+	int batch_max;
+	uint64_t tasks, tasks_max;
+	bool inbox, cancels, classes;
+};
+
+static int64_t
+pick(struct chaos *chaos, int64_t from, int64_t to)
+{
+	return agenda_between(&chaos->cluster->agenda, from, to);
+}
+
+static bool
+odds(struct chaos *chaos, int percent)
+{
+	return agenda_chance(&chaos->cluster->agenda, (uint32_t)percent * 10000);
+}
+
+static struct actor *
+any(struct chaos *chaos, enum actor_kind kind)
+{
+	struct actor *found[ACTORS_MAX];
+	int count = 0;
+
+	for (int i = 0; i < chaos->cluster->actor_count; i++)
+		if (actor_kind(chaos->cluster->actors[i]) == kind)
+			found[count++] = chaos->cluster->actors[i];
+	return count ? found[rng_below(&chaos->cluster->agenda.rng, (uint64_t)count)] : NULL;
+}
+
+static struct actor *
+anyone(struct chaos *chaos)
+{
+	return chaos->cluster->actors[rng_below(&chaos->cluster->agenda.rng,
+	    (uint64_t)chaos->cluster->actor_count - 1)];
+}
+
+static void
+start_due(void *context, void *object, uint64_t arg)
+{
+	(void)context;
+	(void)arg;
+	actor_start(object);
+}
+
+/* From at once to half a minute: before and after sessions and leases end. */
+static void
+start_later(struct chaos *chaos, struct actor *actor)
+{
+	int64_t most_us = odds(chaos, 60) ? 2 * SECOND_US : 45 * SECOND_US;
+
+	agenda_at(&chaos->cluster->agenda, chaos->cluster->agenda.now_us + pick(chaos, 1000, most_us), start_due, NULL,
+	    actor, 0);
+}
+
+static void
+do_fault(struct chaos *chaos, enum fault fault)
+{
+	struct cluster *cluster = chaos->cluster;
+	int64_t now_us = cluster->agenda.now_us;
+	struct actor *actor = anyone(chaos);
+
+	switch (fault) {
+	case FAULT_CUT:
+		if (actor_up(actor)) {
+			cluster_say(cluster, "fault: connection of %s breaks", actor_name(actor));
+			cluster->faults++;
+			client_cut(actor_client(actor));
+		}
+		break;
+	case FAULT_SILENCE:
+		if (actor_up(actor)) {
+			cluster_say(cluster, "fault: network of %s is silent", actor_name(actor));
+			cluster->faults++;
+			client_silence(actor_client(actor), now_us + pick(chaos, SECOND_US, 60 * SECOND_US));
+		}
+		break;
+	case FAULT_EXPIRE:
+		if (actor_up(actor)) {
+			cluster_say(cluster, "fault: session of %s is ended", actor_name(actor));
+			cluster->faults++;
+			client_expire(actor_client(actor));
+		}
+		break;
+	case FAULT_STALL:
+		if (cluster->conf.ensemble.servers > 1) {
+			cluster_say(cluster, "fault: a server is cut off");
+			cluster->faults++;
+			server_stall(cluster->ensemble, 1 + (int)pick(chaos, 0, cluster->conf.ensemble.servers - 2),
+			    now_us + pick(chaos, SECOND_US, 30 * SECOND_US));
+		}
+		break;
+	case FAULT_OUTAGE:
+		cluster_say(cluster, "fault: the ensemble is down");
+		cluster->faults++;
+		ensemble_outage(cluster->ensemble, now_us + pick(chaos, 10000, 50 * SECOND_US));
+		break;
+	case FAULT_KILL_DISPATCHER:
+		actor = odds(chaos, 60) && cluster_leader(cluster) ? cluster_leader(cluster) : any(chaos, ACTOR_DISPATCHER);
+		actor_kill(actor);
+		start_later(chaos, actor);
+		break;
+	case FAULT_STOP_DISPATCHER:
+		actor = any(chaos, ACTOR_DISPATCHER);
+		actor_stop(actor);
+		start_later(chaos, actor);
+		break;
+	case FAULT_KILL_COORDINATOR:
+		actor_kill(any(chaos, ACTOR_WORKER));
+		break;
+	case FAULT_KILL_RUNNER:
+		actor = any(chaos, ACTOR_WORKER);
+		actor_kill_runner(actor);
+		start_later(chaos, actor);
+		break;
+	case FAULT_KILL_BOTH:
+		actor = any(chaos, ACTOR_WORKER);
+		actor_kill_both(actor);
+		start_later(chaos, actor);
+		break;
+	case FAULT_REBOOT:
+		actor = any(chaos, ACTOR_WORKER);
+		actor_reboot(actor);
+		start_later(chaos, actor);
+		break;
+	case FAULT_DRAIN:
+		actor = any(chaos, ACTOR_WORKER);
+		actor_stop(actor);
+		if (odds(chaos, 20))
+			actor_stop(actor);
+		start_later(chaos, actor);
+		break;
+	case FAULT_KILL_SUBMITTER:
+		actor = any(chaos, ACTOR_SUBMITTER);
+		if (actor) {
+			actor_kill(actor);
+			start_later(chaos, actor);
+		}
+		break;
+	case FAULT_FREEZE:
+		actor_freeze(actor, now_us + pick(chaos, 10000, 40 * SECOND_US));
+		break;
+	case FAULT_ALL_DISPATCHERS:
+		for (int i = 0; i < cluster->actor_count; i++)
+			if (actor_kind(cluster->actors[i]) == ACTOR_DISPATCHER && actor_up(cluster->actors[i])) {
+				actor_kill(cluster->actors[i]);
+				start_later(chaos, cluster->actors[i]);
+			}
+		break;
+	case FAULT_KINDS:
+		break;
+	}
+}
+
+static void
+fault_due(void *context, void *object, uint64_t arg)
+{
+	struct chaos *chaos = context;
+	struct agenda *agenda = &chaos->cluster->agenda;
+	int count = 0, kinds[FAULT_KINDS];
+
+	(void)object;
+	(void)arg;
+	if (agenda->now_us >= chaos->end_us)
+		return;
+	for (int i = 0; i < FAULT_KINDS; i++)
+		if (chaos->kinds[i])
+			kinds[count++] = i;
+	if (count == 0)
+		return;
+	do_fault(chaos, (enum fault)kinds[rng_below(&agenda->rng, (uint64_t)count)]);
+	/* Often a second one close to the first. */
+	int64_t gap_us = odds(chaos, 30) ? pick(chaos, 0, 20000) : pick(chaos, 0, 2 * chaos->gap_us);
+	agenda_at(agenda, agenda->now_us + gap_us, fault_due, chaos, NULL, 0);
+}
+
+static void
+work_due(void *context, void *object, uint64_t arg)
+{
+	struct chaos *chaos = context;
+	struct cluster *cluster = chaos->cluster;
+	struct actor *actor = any(chaos, ACTOR_SUBMITTER);
+
+	(void)object;
+	(void)arg;
+	if (cluster->agenda.now_us >= chaos->end_us)
+		return;
+	if (chaos->inbox && odds(chaos, 25) && chaos->tasks < chaos->tasks_max) {
+		person_inbox(cluster, odds(chaos, 80));
+		chaos->tasks++;
+	} else if (actor && actor_up(actor) && chaos->cancels && odds(chaos, 25)) {
+		uint64_t serial = user_pick(actor);
+
+		if (serial)
+			user_cancel(actor, serial);
+	} else if (actor && actor_up(actor) && chaos->tasks < chaos->tasks_max) {
+		int count = (int)pick(chaos, 1, chaos->batch_max);
+
+		user_submit(actor, count, odds(chaos, 50), odds(chaos, 70) ? PRIORITY_DEFAULT : (int)pick(chaos, 0, 9),
+		    chaos->classes && odds(chaos, 40) ? (enum task_class)pick(chaos, 1, 2) : CLASS_EXCLUSIVE);
+		chaos->tasks += (uint64_t)count;
+	}
+	agenda_at(&cluster->agenda, cluster->agenda.now_us + pick(chaos, 0, 2 * chaos->work_gap_us), work_due, chaos, NULL, 0);
+}
+
+static void
+configure(struct chaos *chaos)
+{
+	static const char *const configs[] = {
+		"{\"v\":1,\"retain_age\":30,\"retain_count\":1000}",
+		"{\"v\":1,\"retain_age\":5,\"retain_count\":10}",
+		"{\"v\":1,\"retain_count\":5}",
+	};
+
+	person_configure(chaos->cluster, "default", configs[pick(chaos, 0, 2)]);
+}
+
+/* What kind of run this is. */
+static void
+draw(struct chaos *chaos, struct cluster_conf *conf, uint64_t seed, bool calm)
+{
+	struct rng rng;
+
+	rng_seed(&rng, seed ^ 0x5eedface);
+#define DRAW(from, to) ((int64_t)(from) + (int64_t)rng_below(&rng, (uint64_t)((to) - (from) + 1)))
+	cluster_conf_default(conf, seed);
+	conf->ensemble.servers = DRAW(0, 1) ? 1 : 3;
+	conf->ensemble.latency_us = DRAW(0, 2) ? 500 : 20000;
+	conf->ensemble.commit_us = DRAW(0, 2) ? 1000 : 50000;
+	conf->ensemble.lag_us = DRAW(0, 1) ? 5000 : 500000;
+	conf->ensemble.reconnect_us = DRAW(0, 1) ? 300000 : 3000000;
+	conf->dispatchers = (int)DRAW(1, 3);
+	conf->workers = (int)DRAW(1, 4);
+	conf->submitters = (int)DRAW(1, 3);
+	conf->slots = (int)DRAW(1, 4);
+	if (DRAW(0, 3) == 0) {
+		conf->session_timeout_ms = 4000;
+		conf->lost_after_ms = 6000;
+	}
+	conf->segment_size = (int)(DRAW(0, 1) ? DRAW(2, 20) : 500);
+	static const int64_t times[][2] = { { 1000, 5000 }, { 50000, 500000 }, { 500000, 5000000 }, { 1000, 20000000 } };
+	const int64_t *time = times[DRAW(0, 3)];
+	conf->task_min_us = time[0];
+	conf->task_max_us = time[1];
+	conf->long_ppm = DRAW(0, 1) ? 0 : 20000;
+	if (conf->task_max_us > 5000000)
+		conf->long_ppm = 0;
+	conf->fail_ppm = 100000;
+	chaos->gap_us = DRAW(0, 1) ? 2 * SECOND_US : 15 * SECOND_US;
+	chaos->work_gap_us = DRAW(0, 1) ? 300000 : 3 * SECOND_US;
+	chaos->end_us = DRAW(20, 180) * SECOND_US;
+	chaos->batch_max = (int)(DRAW(0, 1) ? 3 : 40);
+	chaos->tasks_max = (uint64_t)DRAW(20, 400);
+	chaos->inbox = DRAW(0, 2) == 0 && getenv("INBOX");
+	chaos->cancels = DRAW(0, 1);
+	chaos->classes = DRAW(0, 1);
+	/* Long tasks and few slots: not more than about four minutes of work. */
+	int64_t mean_us = (conf->task_min_us + conf->task_max_us) / 2 + conf->task_max_us * 20 / 1000000 * conf->long_ppm;
+	uint64_t most = (uint64_t)(4 * MINUTE_US * conf->slots * conf->workers / (mean_us + 10000));
+	if (chaos->tasks_max > most + 10)
+		chaos->tasks_max = most + 10;
+	if (calm)
+		return;
+	if (DRAW(0, 1))
+		conf->ensemble.lose_reply_ppm = (uint32_t)DRAW(100, 30000);
+	if (DRAW(0, 1))
+		conf->ensemble.lose_request_ppm = (uint32_t)DRAW(100, 30000);
+	conf->ensemble.late_ppm = DRAW(0, 1) ? 300000 : 0;
+	for (int i = 0; i < FAULT_KINDS; i++)
+		chaos->kinds[i] = DRAW(0, 2) == 0;
+#undef DRAW
+}
+
+static void
+fail(struct chaos_result *result, const char *why)
+{
+	result->failed = true;
+	snprintf(result->why, sizeof result->why, "%s", why);
+}
+
+void
+chaos_run(uint64_t seed, enum planted planted, bool calm, bool verbose, struct chaos_result *result)
+{
+	struct chaos chaos = { 0 };
+	struct cluster_conf conf;
+	bool stuck = true;
+
+	memset(result, 0, sizeof *result);
+	draw(&chaos, &conf, seed, calm);
+	conf.verbose = verbose;
+	conf.planted = planted;
+	struct cluster *cluster = chaos.cluster = cluster_new(&conf);
+	bool fine = true;
+	/* Once there is a tree, sometimes with short retention; faults at once, all the same. */
+	if (!calm)
+		agenda_at(&cluster->agenda, pick(&chaos, 0, 2 * SECOND_US), fault_due, &chaos, NULL, 0);
+	agenda_at(&cluster->agenda, pick(&chaos, 0, 5 * SECOND_US), work_due, &chaos, NULL, 0);
+	if (calm)
+		invariant_fifo(cluster->invariant, true);
+	bool short_retention = odds(&chaos, 30);
+	for (int64_t at_us = 0; fine && at_us < chaos.end_us; at_us += SCAN_EVERY_US) {
+		fine = cluster_run(cluster, at_us + SCAN_EVERY_US < chaos.end_us ? at_us + SCAN_EVERY_US : chaos.end_us);
+		if (short_retention && odds(&chaos, 50))
+			configure(&chaos);
+		invariant_scan(cluster->invariant);
+	}
+	/* Heal: whatever was to start again starts, connections work again within their delays. */
+	struct ensemble_conf *now = ensemble_conf(cluster->ensemble);
+	now->lose_reply_ppm = now->lose_request_ppm = 0;
+	cluster_say(cluster, "heal");
+	int64_t limit_us = chaos.end_us + 30 * MINUTE_US;
+	while (fine && cluster->agenda.now_us < limit_us) {
+		cluster_heal(cluster);
+		fine = cluster_run(cluster, cluster->agenda.now_us + 5 * SECOND_US);
+		/* Faults that end later than the chaos does. */
+		if (fine && cluster->agenda.now_us > chaos.end_us + 65 * SECOND_US && cluster_drained(cluster, NULL)) {
+			stuck = false;
+			break;
+		}
+	}
+	invariant_scan(cluster->invariant);
+	if (cluster_broken(cluster)) {
+		fail(result, cluster_broken(cluster));
+	} else if (stuck) {
+		fail(result, "stuck: not everything has ended 30 minutes after the last fault");
+		if (planted == PLANTED_NONE) {
+			cluster_drained(cluster, stdout);
+			cluster_print(cluster, stdout);
+		}
+	}
+	invariant_counts(cluster->invariant, &result->counts);
+	result->virtual_us = cluster->agenda.now_us;
+	result->steps = cluster->agenda.steps;
+	result->faults = cluster->faults;
+	cluster_free(cluster);
+}

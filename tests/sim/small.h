@@ -1,0 +1,13 @@
+/*
+ * small.h: included before every file of the simulator's own copy of the core, so that segments can be short
+ * enough to roll in a short run.
+ */
+#ifndef ZKQ_SIM_SMALL_H
+#define ZKQ_SIM_SMALL_H
+
+#include <stdint.h>
+
+extern uint32_t sim_segment_size;
+#define SEGMENT_SIZE sim_segment_size
+
+#endif
