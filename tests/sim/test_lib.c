@@ -33,7 +33,7 @@ static struct link *the_link;	/* of the handle opened last */
 struct sent {
 	struct wire_pending wire;
 	char text[256];
-	struct link *link;
+	struct sent *prev, *next;
 	enum rc rc;
 };
 
@@ -45,6 +45,7 @@ struct link {
 	struct arena arena;
 	int fd;
 	bool freeing;
+	struct sent *sent;	/* no reply yet */
 };
 
 int64_t
@@ -78,6 +79,9 @@ on_reply(void *context, uint64_t cookie, const struct raw_reply *raw)
 
 	wire_reply(&link->arena, link->root, &sent->wire, raw, link_now_ms(), &event.reply);
 	tell(link, &event);
+	*(sent->prev ? &sent->prev->next : &link->sent) = sent->next;
+	if (sent->next)
+		sent->next->prev = sent->prev;
 	free(sent);
 }
 
@@ -126,6 +130,10 @@ link_free(struct link *link)
 	client_close(link->client);
 	close(link->fd);
 	arena_free(&link->arena);
+	for (struct sent *sent = link->sent, *next; sent; sent = next) {
+		next = sent->next;
+		free(sent);
+	}
 	free(link);
 }
 
@@ -146,6 +154,10 @@ link_request(struct link *link, const struct request *request)
 	struct raw_request raw;
 	struct sent *sent = calloc(1, sizeof *sent);
 
+	sent->next = link->sent;
+	if (sent->next)
+		sent->next->prev = sent;
+	link->sent = sent;
 	wire_pending(request, link_now_ms(), &sent->wire);
 	if (request->node.text) {
 		snprintf(sent->text, sizeof sent->text, "%s", request->node.text);
