@@ -201,9 +201,10 @@ claim_ended(struct worker *worker, uint64_t n, const struct outcome *outcome)
 	const char *reason = outcome->reason ? outcome->reason : "";
 	bool again = outcome->state == STATE_LOST && (strcmp(reason, "lease") == 0 || strcmp(reason, "drain") == 0 ||
 	    strcmp(reason, "requeued") == 0 || strcmp(reason, "revoked") == 0);
-	plan_note(worker->plan, NOTE_DEBUG, "task %s: %s%s%s, run %u", claim_id(worker, claim),
-	    again ? "stopped and given back" : task_state_word(outcome->state), reason[0] ? ", " : "", reason,
-	    claim->node.run);
+	const char *word = again ? "stopped and given back" : task_state_word(outcome->state);
+	bool says_more = reason[0] && strcmp(reason, word) != 0;
+	plan_note(worker->plan, NOTE_DEBUG, "task %s: %s%s%s, run %u", claim_id(worker, claim), word, says_more ? ", " : "",
+	    says_more ? reason : "", claim->node.run);
 	claim_leave(worker, claim, again ? LEAVE_RETURN : LEAVE_DONE);
 }
 
@@ -541,7 +542,7 @@ claim_start_drive(struct worker *worker)
 		struct claim *claim = next_start(worker);
 		bool exclusive = claim->class->mode != MODE_OVERLAP || claim->class->missing;
 
-		if (exclusive && !renew_holds(worker))
+		if (!renew_holds(worker, exclusive))
 			return;		/* renew_drive() asks for a proof; its reply comes back here */
 		if (needs_mark(claim)) {
 			if (!worker->connected)

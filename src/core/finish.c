@@ -163,7 +163,7 @@ finish_drive(struct worker *worker)
 	if ((!worker->in_state[CLAIM_OVER] && !worker->orphan_count && !due) || !worker_due(worker, worker->out_at_ms))
 		return;
 	gather(worker);
-	if (!out->count && !out->orphan_count && (!due || !renew_runner_answers(worker)))
+	if (!out->count && !out->orphan_count && (!due || (!worker->draining && !renew_runner_answers(worker))))
 		return;
 	struct record record = { .kind = REC_REPORT };
 	if (!report_write(worker, &record.report, true))
@@ -267,7 +267,7 @@ finish_verify_drive(struct worker *worker)
 {
 	struct out *out = &worker->out;
 
-	if (!out->unknown || out->verifying || worker->reg != REG_DONE)
+	if (!out->unknown || out->verifying || worker->reg != REG_DONE || !worker_due(worker, worker->out_at_ms))
 		return;
 	out->verifying = true;
 	plan_sync(worker->plan, TAG_SYNC, 0, node_plain(NODE_ROOT));

@@ -506,6 +506,8 @@ register_reply(struct worker *worker, const struct reply *reply)
 			register_folder_read(worker, reply);
 		else if (reply->rc == RC_NONODE && worker->reg == REG_DONE)
 			register_begin(worker);
+		else if (!worker_lost_reply(reply))
+			worker->out_at_ms = worker->now_ms + worker_pause(worker);
 		break;
 	case TAG_LEAVE:
 		if (reply->rc == RC_OK) {

@@ -5,10 +5,15 @@
 #include "core/worker_state.h"
 
 bool
-renew_holds(const struct worker *worker)
+renew_holds(const struct worker *worker, bool exclusive)
 {
+	int64_t interval = lease_interval(worker->lost_after_ms);
+
+	/* A task that may overlap needs no lease, but a worker that was not heard of lately takes no new one. */
+	if (!exclusive)
+		return worker->lease.kill_by_ms && worker->now_ms < worker->proof_ms + 2 * interval;
 	/* The rest must outlast one interval, so that a renewal has time to arrive. */
-	return lease_holds(&worker->lease, worker->now_ms + lease_interval(worker->lost_after_ms));
+	return lease_holds(&worker->lease, worker->now_ms + interval);
 }
 
 bool

@@ -375,7 +375,7 @@ void report_sent(struct worker *worker);	/* telling is in the folder now */
 bool report_due(struct worker *worker);
 
 /* renew.c */
-bool renew_holds(const struct worker *worker);	/* long enough to start something under it */
+bool renew_holds(const struct worker *worker, bool exclusive);	/* long enough to start something under it */
 bool renew_runner_answers(struct worker *worker);	/* lately; asks it if not */
 void renew_proved(struct worker *worker, int64_t sent_ms);
 void renew_drive(struct worker *worker);
