@@ -283,14 +283,20 @@ tell_ended(struct get *get, int index, zkq_info_fn *callback, void *context)
 void
 info_of_task(struct zkq_info *info, struct arena *arena, const char *json, size_t len)
 {
-	struct record record;
+	struct task_spec spec;
 	const char *why;
 
 	if (!json)
 		return;
 	info->json = info->task_json = json;
-	if (record_decode(arena, REC_TASK, json, len, &record, &why))
-		info->name = record.task.name;
+	if (!task_decode(arena, json, len, &spec, &why))
+		return;
+	info->name = spec.name;
+	if (!info->name && spec.argv && spec.argv[0]) {
+		const char *slash = strrchr(spec.argv[0], '/');
+
+		info->name = slash && slash[1] ? slash + 1 : spec.argv[0];
+	}
 }
 
 void

@@ -3,6 +3,32 @@
 
 #include "lib/handle.h"
 
+/* Of a task that has no name: what people call it. */
+static const char *
+base_name(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	return slash && slash[1] ? slash + 1 : program;
+}
+
+/* The default name is a convenience: where it cannot be spelled (it is not UTF-8, or too long) the task has none. */
+static const char *
+encode_task(struct arena *arena, struct task_spec *spec, size_t *len, const char **why)
+{
+	const char *unused;
+	struct task_spec checked;
+
+	if (!spec->name && spec->argv && spec->argv[0] && spec->argv[0][0]) {
+		spec->name = base_name(spec->argv[0]);
+		const char *text = task_encode(arena, spec, len, &unused);
+		if (text && task_decode(arena, text, *len, &checked, &unused))
+			return text;
+		spec->name = NULL;
+	}
+	return task_encode(arena, spec, len, why);
+}
+
 /* Makes one line of JSON of a task, checked. NULL: then *error, and *why is a phrase for people. */
 static const char *
 spell_task(struct zkq *handle, const struct zkq_task *given, struct arena *arena, size_t *len, int *priority,
@@ -30,7 +56,7 @@ spell_task(struct zkq *handle, const struct zkq_task *given, struct arena *arena
 			.env = task.env, .input = task.input, .input_len = task.input ? task.input_size : 0,
 			.time_limit_ms = task.time_limit_ms, .kill_grace_ms = task.kill_grace_ms, .priority = -1,
 			.by = handle->by, .at_wall_ms = link_wall_ms() };
-		text = task_encode(arena, &own, len, why);
+		text = encode_task(arena, &own, len, why);
 	}
 	if (!text) {
 		if (arena->failed)

@@ -442,6 +442,7 @@ START_TEST(submit_and_get)
 	ck_assert_int_eq(seen.priority, 5);
 	ck_assert_ptr_nonnull(strstr(seen.json, "\"argv\""));
 	ck_assert_ptr_nonnull(strstr(seen.json, "anna@desk"));
+	ck_assert_str_eq(seen.name, "true");
 	get("default.0.zzzzzzzzzzzz");
 	ck_assert_int_eq(seen.error, ZKQ_ENOENT);
 	get("default.77.zzzzzzzzzzzz");
