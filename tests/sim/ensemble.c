@@ -1087,6 +1087,9 @@ order(void *context, void *object, uint64_t arg)
 		agenda_at(ensemble->agenda, at_us, order, ensemble, call, 1);
 		return;
 	}
+	/* A server answers what came before of a connection before it does what came after. */
+	if (conn->served)
+		conn_pump(conn);
 	/* The session has ended or moved on to another connection: refused, and nobody hears of it. */
 	if (ensemble->down || !session->alive || session->conn != conn) {
 		call_drop(ensemble, call);
