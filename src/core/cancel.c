@@ -473,11 +473,14 @@ act_on(struct dispatcher *d, struct wish *wish)
 void
 cancel_run(struct dispatcher *d, struct queue *queue)
 {
-	struct wish *wish, *next;
+	struct wish *wish, *next, *last = queue->wishes_due ? queue->wishes_due->prev : NULL;
+	bool end = false;
 
+	/* What is put back goes behind the last one: it is not for this round. */
 	DL_FOREACH_SAFE(queue->wishes_due, wish, next) {
-		if (queue->wishes_acting >= WISHES_ACTING_MAX)
+		if (end || queue->wishes_acting >= WISHES_ACTING_MAX)
 			return;
+		end = wish == last;
 		if (wish->not_before_ms > d->now_ms) {
 			plan_wake(d->plan, wish->not_before_ms);
 			continue;
