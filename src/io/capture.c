@@ -110,7 +110,11 @@ open_file(struct stream *stream)
 		return false;
 	}
 	snprintf(name, sizeof name, "%s.%s", conf->prefix, capture_words[stream->kind]);
-	stream->file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_APPEND, 0600);
+	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_APPEND;
+	stream->file = openat(folder, name, flags, 0600);
+	/* A run that was given back without being counted left it. */
+	if (stream->file < 0 && errno == EEXIST && unlinkat(folder, name, 0) == 0)
+		stream->file = openat(folder, name, flags, 0600);
 	int error = errno;
 	close(folder);
 	if (stream->file < 0) {

@@ -209,7 +209,8 @@ on_lease_end(void *context)
 		attempt_stop(attempt, STATE_LOST, "lease", 0);
 		killed++;
 	}
-	log_warning("runner: the lease has ended without a sign from ZooKeeper: %d exclusive tasks killed", killed);
+	if (killed > 0)
+		log_warning("runner: the lease has ended without a sign from ZooKeeper; exclusive tasks killed: %d", killed);
 }
 
 /* ---- ends ---- */
@@ -310,7 +311,8 @@ kill_orphans(struct runner *runner, bool *any)
 		owner = owner_of(runner, &process, &ours);
 		if (owner && owner->phase == ATTEMPT_RUNNING)
 			continue;
-		if (!owner && !ours && may_be_of_running(runner, &process))
+		/* The first process of a container inherits what is not of any task, too. */
+		if (!owner && !ours && (getpid() == 1 || may_be_of_running(runner, &process)))
 			continue;
 		/* It is our child, so its number cannot have been given to another before we wait for it. */
 		if (kill(pids[i], SIGKILL) != 0)
@@ -527,6 +529,13 @@ runner_attach(struct runner *runner, int fd)
 	runner->greeted = false;
 	runner->channel = channel_new(runner->base, fd, &callbacks, runner);
 	return runner->channel ? 0 : -1;
+}
+
+void
+runner_detach(struct runner *runner)
+{
+	channel_free(runner->channel);
+	runner->channel = NULL;
 }
 
 void

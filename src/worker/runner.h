@@ -42,6 +42,8 @@ void runner_free(struct runner *runner);
 const char *runner_inc(const struct runner *runner);
 /* Takes fd: a coordinator is at its other end. Replaces the one before. */
 int runner_attach(struct runner *runner, int fd);
+/* Hangs up on the coordinator. */
+void runner_detach(struct runner *runner);
 /* Passes a wish to stop on to the coordinator, this one or the next. */
 void runner_stop(struct runner *runner);
 /* Kills everything now, then calls finished() with exit_code. */

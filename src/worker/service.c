@@ -204,6 +204,8 @@ finished(void *context, int code)
 	helper_leave(s->log_server);
 	if (!helper_pid(s->coordinator))
 		loop_stop(s->base);
+	/* It goes on to close its session by itself when it has said so; else it now hears that it is over. */
+	runner_detach(s->runner);
 	timer_set(s->timer, LEAVE_MS);
 }
 

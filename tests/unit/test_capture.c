@@ -150,20 +150,40 @@ START_TEST(just_fits)
 }
 END_TEST
 
-/* A file that is there already, whoever put it there, is not touched: the log is given up. */
-START_TEST(not_ours)
+/* What is there already, of an earlier run or whoever put it there, is replaced, never written to. */
+START_TEST(replaces)
+{
+	struct capture *capture = capture_new(base, &conf);
+	struct capture_result result;
+	char text[100];
+	struct stat stat;
+
+	ck_assert_int_eq(mkdirat(logs, "q.0.t", 0700), 0);
+	ck_assert_int_eq(symlinkat("../victim", logs, "q.0.t/1.stdout"), 0);
+	put(capture, CAPTURE_STDOUT, "text\n", 5);
+	capture_finish(capture, &result);
+	ck_assert(result.complete);
+	ck_assert_int_eq(content("q.0.t/1.stdout", text, sizeof text), 5);
+	ck_assert_int_ne(fstatat(logs, "victim", &stat, 0), 0);
+	capture_free(capture);
+}
+END_TEST
+
+/* A file that cannot be made: the log is given up, the end of the output is kept. */
+START_TEST(given_up)
 {
 	struct capture *capture = capture_new(base, &conf);
 	struct capture_result result;
 
 	ck_assert_int_eq(mkdirat(logs, "q.0.t", 0700), 0);
-	ck_assert_int_eq(symlinkat("/dev/full", logs, "q.0.t/1.stdout"), 0);
+	ck_assert_int_eq(mkdirat(logs, "q.0.t/1.stdout", 0700), 0);
 	put(capture, CAPTURE_STDOUT, "text\n", 5);
 	capture_finish(capture, &result);
 	ck_assert(!result.complete);
 	ck_assert_int_eq(result.dropped, 5);
 	ck_assert_int_ne(result.error, 0);
 	ck_assert_int_eq(result.tail_len, 5);
+	ck_assert_int_eq(unlinkat(logs, "q.0.t/1.stdout", AT_REMOVEDIR), 0);
 	capture_free(capture);
 }
 END_TEST
@@ -180,7 +200,8 @@ main(void)
 	tcase_add_test(tcase, both_streams);
 	tcase_add_test(tcase, quota);
 	tcase_add_test(tcase, just_fits);
-	tcase_add_test(tcase, not_ours);
+	tcase_add_test(tcase, replaces);
+	tcase_add_test(tcase, given_up);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);
