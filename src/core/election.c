@@ -187,6 +187,7 @@ lead(struct dispatcher *d)
 {
 	turn(d, STAND_LEADING);
 	d->elections_won_total++;
+	d->claim_base = (uint64_t)suffix(d->mine) * CLAIMS_PER_LEADER;
 	plan_note(d->plan, NOTICE, "dispatcher %s: leads", d->name);
 	leader_start(d);
 }

@@ -524,7 +524,7 @@ folder_new(struct dispatcher *d, const struct node *node)
 	strcpy(folder->worker, node->worker);
 	strcpy(folder->inc, node->inc);
 	snprintf(folder->key, sizeof folder->key, "%s.%s", node->worker, node->inc);
-	folder->next_n = 1;
+	folder->next_n = d->claim_base + 1;
 	HASH_ADD_STR(d->folders, key, folder);
 	if (!folder->hh.tbl) {
 		free(folder);

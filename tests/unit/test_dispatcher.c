@@ -494,14 +494,14 @@ START_TEST(test_take_over)
 	ck_assert_int_eq(view.role, ROLE_LEADER);
 	ck_assert_int_eq(view.claimed, 1);
 	ck_assert_int_eq(view.waiting, 1);
-	/* The claim is returned: the task is given out again under the next number. */
+	/* The claim is returned: the slot is given out again, under a number of the new leader's own. */
 	char claim[256];
 	snprintf(claim, sizeof claim, "%s", claim_name(0));
 	op(OP_DELETE, 0, "", ROOT "/assign/w1.aaaaaaaa/%s", claim);
 	op(OP_SET, 0, report(1, 1, 0, 1, 1), ROOT "/assign/w1.aaaaaaaa");
 	ck_assert_int_eq(do_ops(worker), RC_OK);
 	run_ms(300);
-	ck_assert_ptr_nonnull(strstr(claim_name(0), "2:default:0:5."));
+	ck_assert_ptr_nonnull(strstr(claim_name(0), "1000000001:default:0:5."));
 	/* The slot went to the next task while the retry record of the first was read. */
 	ck_assert_ptr_nonnull(strstr(claim_name(0), "aaaaaaaaaaa2"));
 	look(d2);
