@@ -222,8 +222,8 @@ class Cluster:
 
     def ready(self, workers=1, seconds=40):
         """Waits until a leader is there and so many workers are registered."""
-        self.wait(lambda: self.leader_pid() and len(self.children(ROOT + "/workers")) >= workers, seconds,
-                  "a leader and %d workers" % workers)
+        self.wait(lambda: self.leader_pid() and self.client.exists(QUEUE + "/inbox")
+                  and len(self.children(ROOT + "/workers")) >= workers, seconds, "a leader and %d workers" % workers)
         return self
 
     # ---- looking at the tree with another client ----
@@ -341,6 +341,10 @@ class Cluster:
     def judge(self, ids=None, states=None):
         """Ends everything and judges the run from the log. ids: every one must have ended, in one of states."""
         self.stop()
+        if os.environ.get("ZKQ_STORY_LOG"):     # for a person who looks for the reason of a failure
+            with open(os.environ["ZKQ_STORY_LOG"], "w", encoding="utf-8", errors="replace") as file:
+                for record in txnlog.whole_history([server.data for server in self.ensemble.servers]):
+                    file.write("%r\n" % record)
         found = verdict.judge(txnlog.whole_history([server.data for server in self.ensemble.servers]), ROOT)
         print("  log: " + ", ".join("%s %s" % item for item in found.summary().items()))
         if found.violations:
