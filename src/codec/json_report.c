@@ -36,7 +36,9 @@ encode_candidate(struct text *text, const struct rec_candidate *candidate)
 {
 	text_string(text, "name", candidate->name);
 	text_string(text, "host", candidate->host);
+	text_string(text, "boot", candidate->boot);
 	text_int(text, "pid", candidate->pid);
+	text_uint(text, "start", candidate->start);
 	text_string(text, "http", candidate->http);
 	text_time(text, "at", candidate->at_wall_ms);
 }
@@ -46,7 +48,9 @@ decode_candidate(struct reader *reader, struct rec_candidate *candidate)
 {
 	candidate->name = read_string(reader, "name");
 	candidate->host = read_string(reader, "host");
+	candidate->boot = read_string(reader, "boot");
 	candidate->pid = read_int(reader, "pid", 0, INT64_MAX, 0);
+	candidate->start = read_uint(reader, "start");
 	candidate->http = read_string(reader, "http");
 	candidate->at_wall_ms = read_time(reader, "at");
 }

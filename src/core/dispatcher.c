@@ -55,15 +55,17 @@ dispatcher_new(const struct dispatcher_conf *conf)
 		return NULL;
 	d->name = copy(conf->name);
 	d->host = copy(conf->host);
+	d->boot = conf->boot ? copy(conf->boot) : NULL;
 	d->http = conf->http ? copy(conf->http) : NULL;
 	size_t by_size = sizeof "dispatcher " + strlen(conf->name);
 	d->by = malloc(by_size);
-	if (!d->name || !d->host || !d->by || (conf->http && !d->http)) {
+	if (!d->name || !d->host || !d->by || (conf->boot && !d->boot) || (conf->http && !d->http)) {
 		dispatcher_free(d);
 		return NULL;
 	}
 	snprintf(d->by, by_size, "dispatcher %s", d->name);
 	d->pid = conf->pid;
+	d->start = conf->start;
 	rng_seed(&d->rng, conf->seed);
 	return d;
 }
@@ -77,8 +79,10 @@ dispatcher_free(struct dispatcher *d)
 	free(d->mine);
 	free(d->before);
 	free(d->find_name);
+	predecessor_forget(d);
 	free(d->name);
 	free(d->host);
+	free(d->boot);
 	free(d->http);
 	free(d->by);
 	free(d);
@@ -150,6 +154,9 @@ dispatcher_step(struct dispatcher *d, const struct event *event, struct plan *pl
 		election_watch(d, &event->watch.node);
 		if (d->standing == STAND_LEADING)
 			leader_watch(d, &event->watch.node);
+		break;
+	case EV_PROBED:
+		predecessor_probed(d, event->probed.arg, event->probed.dead);
 		break;
 	case EV_STOP:
 		stop(d);

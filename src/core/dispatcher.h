@@ -20,6 +20,8 @@ struct dispatcher_conf {
 	const char *name;	/* for people: "d1", "host:pid"; copied */
 	const char *host;
 	int64_t pid;
+	const char *boot;	/* boot id of the host and start time of the process, as in struct process_id; NULL = */
+	uint64_t start;		/* a dead predecessor is not looked for: it is waited for until its session ends */
 	const char *http;	/* may be NULL */
 	uint64_t seed;		/* of the generator: tokens, placement */
 };
@@ -39,7 +41,7 @@ struct dispatcher_view {
 /* NULL when memory runs out. conf's strings are copied. */
 struct dispatcher *dispatcher_new(const struct dispatcher_conf *conf);
 void dispatcher_free(struct dispatcher *dispatcher);
-/* First event: EV_TICK or EV_CONNECTED. Creates the tree (R, its folders, queue "default") where it is missing. */
+/* FX_PROBE is answered with EV_PROBED. First event: EV_TICK or EV_CONNECTED. Creates the tree (R, its folders, queue "default") where it is missing. */
 void dispatcher_step(struct dispatcher *dispatcher, const struct event *event, struct plan *plan);
 void dispatcher_view(const struct dispatcher *dispatcher, struct dispatcher_view *view);
 

@@ -454,9 +454,12 @@ enum standing {
 	STAND_LATER,	/* something was refused: again at stand_at_ms */
 };
 
+#define SUSPECTS_MAX 8	/* more dead candidates of one host are found in the next round */
+
 struct dispatcher {
-	char *name, *host, *http, *by;
+	char *name, *host, *boot, *http, *by;
 	int64_t pid;
+	uint64_t start;
 	struct rng rng;
 	/* of the step at hand */
 	struct plan *plan;
@@ -477,6 +480,8 @@ struct dispatcher {
 	uint64_t czxid;
 	uint64_t claim_base;	/* claims are numbered above this */
 	char *find_name;	/* candidate whose owner is being looked at */
+	char *suspects[SUSPECTS_MAX];	/* candidates whose processes are being probed */
+	int suspect_count;
 	/* the leader */
 	bool folders_ready;	/* what was there at take-over has been read */
 	bool assign_listed, queues_listed, ready_said;
@@ -522,6 +527,12 @@ void election_lost(struct dispatcher *d);		/* the session is over */
 void election_reply(struct dispatcher *d, const struct reply *reply);
 void election_watch(struct dispatcher *d, const struct node *node);
 void election_tick(struct dispatcher *d);
+void election_remove(struct dispatcher *d, const char *name);	/* the candidate of a dead process */
+
+/* predecessor.c */
+void predecessor_seen(struct dispatcher *d, const struct reply *reply);	/* a candidate before the own one was read */
+void predecessor_probed(struct dispatcher *d, uint64_t arg, bool dead);
+void predecessor_forget(struct dispatcher *d);
 /* The own candidate is gone or the session is: forget all that a leader knows, stand again. */
 void step_down(struct dispatcher *d, const char *why);
 void bootstrap(struct dispatcher *d);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum asked { ASK_CREATE = 100, ASK_FIND, ASK_OWNER, ASK_OWN, ASK_RANK, ASK_BEFORE };
+enum asked { ASK_CREATE = 100, ASK_FIND, ASK_OWNER, ASK_OWN, ASK_RANK, ASK_BEFORE, ASK_LOWER, ASK_REMOVE };
 
 static uint32_t
 tag(const struct dispatcher *d)
@@ -24,6 +24,7 @@ static void
 turn(struct dispatcher *d, enum standing standing)
 {
 	d->standing = standing;
+	predecessor_forget(d);
 	d->election_turn = (d->election_turn + 1) & GENERATION_MASK;
 }
 
@@ -62,7 +63,7 @@ stand(struct dispatcher *d)
 
 	turn(d, STAND_CREATE);
 	snprintf(text, sizeof text, "%s-n_", d->uuid);
-	record.candidate = (struct rec_candidate){ d->name, d->host, d->pid, d->http, d->wall_ms };
+	record.candidate = (struct rec_candidate){ d->name, d->host, d->pid, d->http, d->wall_ms, d->boot, d->start };
 	struct request *multi = plan_multi(d->plan, tag(d), ASK_CREATE);
 	add_create(d->plan, multi, candidate(text), CREATE_EPHEMERAL | CREATE_SEQUENCE, &record);
 }
@@ -192,6 +193,27 @@ lead(struct dispatcher *d)
 	leader_start(d);
 }
 
+/* Reads the candidates before the own one: that of before with a watch, the others once, in search of dead ones. */
+static void
+look_ahead(struct dispatcher *d, const struct reply *reply, const char *before)
+{
+	for (int i = 0; i < reply->child_count; i++) {
+		const struct node *child = &reply->children[i];
+
+		if (child->kind == NODE_CANDIDATE && d->boot && child->text != before && suffix(child->text) < suffix(d->mine))
+			plan_get(d->plan, tag(d), ASK_LOWER, candidate(child->text), REC_CANDIDATE, false);
+	}
+	plan_get(d->plan, tag(d), ASK_BEFORE, candidate(before), REC_CANDIDATE, true);
+}
+
+void
+election_remove(struct dispatcher *d, const char *name)
+{
+	struct request *multi = plan_multi(d->plan, tag(d), ASK_REMOVE);
+
+	add_delete(d->plan, multi, candidate(name), ANY_VERSION);
+}
+
 static void
 ranked(struct dispatcher *d, const struct reply *reply)
 {
@@ -226,7 +248,7 @@ ranked(struct dispatcher *d, const struct reply *reply)
 	else if (rename_to(d, &d->before, before)) {
 		turn(d, STAND_BEHIND);
 		plan_note(d->plan, NOTE_INFO, "dispatcher %s: stands by behind %s", d->name, before);
-		plan_get(d->plan, tag(d), ASK_BEFORE, candidate(before), REC_CANDIDATE, true);
+		look_ahead(d, reply, before);
 	}
 }
 
@@ -259,6 +281,15 @@ election_reply(struct dispatcher *d, const struct reply *reply)
 		break;
 	case ASK_BEFORE:
 		if (reply->rc != RC_OK)
+			rank(d);
+		else
+			predecessor_seen(d, reply);
+		break;
+	case ASK_LOWER:
+		predecessor_seen(d, reply);
+		break;
+	case ASK_REMOVE:
+		if (reply->rc == RC_OK)
 			rank(d);
 		break;
 	}

@@ -103,6 +103,8 @@ struct rec_candidate {
 	int64_t pid;
 	const char *http;	/* address of its HTTP process, may be NULL */
 	int64_t at_wall_ms;
+	const char *boot;	/* with host, pid and start: its process, as in process_id; NULL = unknown */
+	uint64_t start;
 };
 
 /* Identity of a worker's process: enough for another process on that host to prove it dead. */

@@ -19,11 +19,14 @@
 #include "io/folder.h"
 #include "io/loop.h"
 #include "io/poller.h"
+#include "io/process.h"
+#include "io/self.h"
 #include "zk/link.h"
 
 #define SESSION_MIN_MS 500
 #define SESSION_MAX_MS (10 * 60 * 1000)
 #define HOSTS_SIZE 2048
+#define PROBES_MAX 64	/* one step asks for a few */
 
 static struct {
 	const char *zk, *root, *auth_file, *name;
@@ -61,6 +64,10 @@ struct driver {
 	struct alarm *alarm;
 	struct dispatcher *dispatcher;
 	struct plan plan;
+	const char *host, *boot;
+	struct timer *soon;
+	struct event probed[PROBES_MAX];	/* answers for the next turn of the loop */
+	int probed_count;
 	bool exiting;
 	int exit_code;
 };
@@ -76,6 +83,23 @@ note(const struct effect *effect)
 	log_write(levels[effect->note.level], "%s", effect->note.text);
 }
 
+/* Answers in the next turn of the loop: a step is under way. */
+static void
+probe(struct driver *driver, const struct effect *effect)
+{
+	const struct process_id *process = &effect->probe.process;
+	struct event *event = &driver->probed[driver->probed_count];
+
+	if (driver->probed_count == PROBES_MAX)
+		return;	/* its session's end is waited for, then */
+	*event = (struct event){ .kind = EV_PROBED };
+	event->probed.arg = effect->probe.arg;
+	event->probed.dead = process->host && process->boot && driver->boot && strcmp(process->host, driver->host) == 0 &&
+	    strcmp(process->boot, driver->boot) == 0 && process_gone((pid_t)process->pid, process->start);
+	driver->probed_count++;
+	timer_set(driver->soon, 0);
+}
+
 static void
 carry_out(struct driver *driver, const struct effect *effect)
 {
@@ -88,6 +112,9 @@ carry_out(struct driver *driver, const struct effect *effect)
 		break;
 	case FX_NEW_SESSION:
 		link_new_session(driver->link);
+		break;
+	case FX_PROBE:
+		probe(driver, effect);
 		break;
 	case FX_EXIT:
 		driver->exiting = true;
@@ -135,6 +162,18 @@ on_alarm(void *context)
 }
 
 static void
+on_soon(void *context)
+{
+	struct driver *driver = context;
+	struct event event;
+
+	while (driver->probed_count > 0 && !driver->exiting) {
+		event = driver->probed[--driver->probed_count];
+		step(driver, &event);
+	}
+}
+
+static void
 on_stop_signal(void *context)
 {
 	struct event event = { .kind = EV_STOP };
@@ -161,9 +200,12 @@ open_all(struct driver *driver, const struct dispatcher_conf *conf, const struct
 	driver->base = loop_new();
 	if (!driver->dispatcher || !driver->base)
 		return false;
+	driver->host = conf->host;
+	driver->boot = conf->boot;
 	driver->alarm = alarm_new(driver->base, on_alarm, driver);
+	driver->soon = timer_new(driver->base, on_soon, driver);
 	driver->link = link_new(zk, root, on_link, driver);
-	if (!driver->alarm || !driver->link)
+	if (!driver->alarm || !driver->soon || !driver->link)
 		return false;
 	driver->poller = poller_new(driver->base, link_fd(driver->link), link_wait, link_run, driver);
 	return driver->poller && loop_signal(driver->base, SIGTERM, on_stop_signal, driver) == 0 &&
@@ -187,6 +229,7 @@ run(const struct dispatcher_conf *conf, const struct zk_conf *zk, const char *ro
 	link_free(driver.link);
 	poller_free(driver.poller);
 	alarm_free(driver.alarm);
+	timer_free(driver.soon);
 	dispatcher_free(driver.dispatcher);
 	plan_free(&driver.plan);
 	loop_free(driver.base);
@@ -223,12 +266,14 @@ main(int argc, char **argv)
 	}
 	if (!wanted.auth_file && auth_env)
 		snprintf(auth, sizeof auth, "%s", auth_env);
-	if (gethostname(host, sizeof host) != 0)
-		snprintf(host, sizeof host, "localhost");
-	host[sizeof host - 1] = '\0';
+	struct process self;
+	char boot[BOOT_ID_SIZE];
+	self_host(host, sizeof host);
+	bool known = process_boot_id(boot) && process_read(getpid(), &self);
 	snprintf(name, sizeof name, "%s:%d", host, (int)getpid());
 	struct dispatcher_conf conf = {
-		.name = wanted.name ? wanted.name : name, .host = host, .pid = getpid(), .seed = random_number(),
+		.name = wanted.name ? wanted.name : name, .host = host, .pid = getpid(),
+		.boot = known ? boot : NULL, .start = known ? self.start : 0, .seed = random_number(),
 	};
 	struct zk_conf zk = {
 		.hosts = hosts, .session_timeout_ms = (int)wanted.session_timeout_ms, .auth = auth[0] ? auth : NULL,

@@ -30,7 +30,13 @@ struct driver {
 	int64_t wake_ms;
 	bool exited;
 	char name[8];
+	bool probing;		/* an FX_PROBE is to be answered */
+	uint64_t probe_arg;
+	int probes;
 };
+
+/* What the machine is taken to say of every process that is probed. */
+static bool process_dead;
 
 static int64_t
 now_ms(void)
@@ -83,6 +89,11 @@ step(struct driver *driver, struct event *event)
 			carry_out(driver, &effect->request);
 		else if (effect->kind == FX_EXIT)
 			driver->exited = true;
+		else if (effect->kind == FX_PROBE) {
+			driver->probing = true;
+			driver->probe_arg = effect->probe.arg;
+			driver->probes++;
+		}
 		else if (effect->kind == FX_NOTE) {
 			size_t len = strlen(notes);
 
@@ -94,6 +105,14 @@ step(struct driver *driver, struct event *event)
 	driver->wake_ms = driver->plan.wake_ms;
 	if (driver->wake_ms != NEVER)
 		agenda_at(&agenda, driver->wake_ms * 1000, tick, driver, NULL, (uint64_t)driver->wake_ms);
+	if (driver->probing) {
+		struct event probed = { .kind = EV_PROBED };
+
+		driver->probing = false;
+		probed.probed.arg = driver->probe_arg;
+		probed.probed.dead = process_dead;
+		step(driver, &probed);
+	}
 }
 
 static void
@@ -142,15 +161,21 @@ on_state(void *context, int state, int64_t session_id, int32_t timeout_ms, bool 
 static const struct client_callbacks driver_callbacks = { on_reply, on_watch, on_state };
 
 static struct driver *
-driver_new(const char *name)
+driver_on(const char *name, const char *boot)
 {
 	struct driver *driver = calloc(1, sizeof *driver);
-	struct dispatcher_conf conf = { .name = name, .host = "h", .pid = 1, .seed = 5 };
+	struct dispatcher_conf conf = { .name = name, .host = "h", .pid = name[1], .boot = boot, .start = 1000, .seed = 5 };
 
 	strcpy(driver->name, name);
 	driver->dispatcher = dispatcher_new(&conf);
 	driver->client = client_new(ensemble, &driver_callbacks, driver, 2000);
 	return driver;
+}
+
+static struct driver *
+driver_new(const char *name)
+{
+	return driver_on(name, "b1");
 }
 
 static void
@@ -428,6 +453,35 @@ START_TEST(test_election)
 }
 END_TEST
 
+/* A dispatcher that is started again does not wait for the session of its dead predecessor; nobody else is touched. */
+START_TEST(test_predecessor)
+{
+	struct driver *d2 = driver_new("d2"), *away, *again;
+
+	process_dead = false;
+	run_ms(300);
+	look(d2);
+	ck_assert_int_eq(view.role, ROLE_CANDIDATE);
+	driver_kill(d2);
+	process_dead = true;
+	driver_kill(d1);
+	away = driver_on("d3", "b2");
+	run_ms(300);
+	look(away);
+	ck_assert_int_eq(view.role, ROLE_CANDIDATE);	/* another boot proves nothing */
+	again = driver_new("d4");
+	run_ms(300);
+	ck_assert_int_eq(again->probes, 2);
+	look(away);
+	ck_assert_int_eq(view.role, ROLE_LEADER);
+	look(again);
+	ck_assert_int_eq(view.role, ROLE_CANDIDATE);
+	driver_kill(away);
+	driver_kill(again);
+	d1 = driver_new("d1");
+}
+END_TEST
+
 START_TEST(test_assign_finish)
 {
 	register_class();
@@ -620,6 +674,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_tree);
 	tcase_add_test(tcase, test_election);
+	tcase_add_test(tcase, test_predecessor);
 	tcase_add_test(tcase, test_assign_finish);
 	tcase_add_test(tcase, test_revoke);
 	tcase_add_test(tcase, test_take_over);

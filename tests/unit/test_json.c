@@ -237,7 +237,7 @@ START_TEST(other_records)
 	ck_assert_int_eq(again.worker.queue_count, 2);
 	EQ(again.worker.queues[1], "render");
 	struct record records[] = {
-		{ .kind = REC_CANDIDATE, .candidate = { "d1", "h", 7, "127.0.0.1:80", NOW } },
+		{ .kind = REC_CANDIDATE, .candidate = { "d1", "h", 7, "127.0.0.1:80", NOW, "b00t", 12345 } },
 		{ .kind = REC_RETRY, .retry = { 3, 1, true, "worker lost", "dispatcher d1", NOW } },
 		{ .kind = REC_TAIL, .tail = { 4 } }, { .kind = REC_STAMP, .stamp = { 500, 150000, false } },
 		{ .kind = REC_MOVED, .moved = { "default", 4, "k3v9q7xa2m4t" } },
@@ -250,7 +250,8 @@ START_TEST(other_records)
 		{ .kind = REC_CLASS, .class = { .text = class_default_text } }, { .kind = REC_QUEUE },
 	};
 	static const char *const want[] = {
-		"{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"pid\":7,\"http\":\"127.0.0.1:80\",\"at\":\"2026-11-20T08:31:02.114Z\"}",
+		"{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"boot\":\"b00t\",\"pid\":7,\"start\":12345,"
+		"\"http\":\"127.0.0.1:80\",\"at\":\"2026-11-20T08:31:02.114Z\"}",
 		NULL, "{\"v\":1,\"tail\":4}", "{\"v\":1,\"count\":500,\"bytes\":150000}",
 		"{\"v\":1,\"id\":\"default.4.k3v9q7xa2m4t\"}", NULL, "{\"v\":1}", NULL,
 		"{\"v\":1,\"format\":1,\"cluster\":\"k3v9\"}", "started",
