@@ -334,7 +334,7 @@ END_TEST
 /* What a task finds: nothing of ours but what is named. */
 START_TEST(surroundings)
 {
-	struct message message = task("env | sort; umask; ulimit -c; ls /proc/$$/fd | tr '\\n' ' '; pwd; cat;"
+	struct message message = task("env | sort; umask; ulimit -c; ls /proc/self/fd | tr '\\n' ' '; pwd; cat;"
 	    " cut -d' ' -f5,6 /proc/$$/stat; echo $$ $$; grep -E 'SigBlk|SigIgn' /proc/self/status");
 	const char *env[] = { "COLOR=red", "ZKQ_ID=forged", "LANG=de_DE", NULL };
 	char expected[2048];
@@ -347,7 +347,8 @@ START_TEST(surroundings)
 	ck_assert_int_eq(outcome.state, STATE_DONE);
 	char *tail = arena_copy(&arena, outcome.tail, outcome.tail_len), *rest = strstr(tail, "0077\n");
 	ck_assert_ptr_nonnull(rest);
-	snprintf(expected, sizeof expected, "0077\n0\n0 1 2 %s\nin\n", dir);
+	/* Descriptor 3 is the directory that ls reads. */
+	snprintf(expected, sizeof expected, "0077\n0\n0 1 2 3 %s\nin\n", dir);
 	ck_assert_msg(strncmp(rest, expected, strlen(expected)) == 0, "%s", tail);
 	int group, session, pid, again;
 	ck_assert_int_eq(sscanf(rest + strlen(expected), "%d %d %d %d", &group, &session, &pid, &again), 4);
