@@ -114,6 +114,7 @@ folder_read(struct worker *worker, const struct reply *reply)
 	}
 	life->version = reply->stat.version;
 	life->report = *report;
+	life->report.draining = true;	/* it takes nothing any more: the leader may delete the empty folder at once */
 	life->report.process.host = arena_string(&life->arena, report->process.host);
 	life->report.process.boot = arena_string(&life->arena, report->process.boot);
 	if (!life->report.process.host || !life->report.process.boot || !resolved_load(&life->resolved, report)) {

@@ -1,5 +1,6 @@
 /* A worker's coordinator, answered by hand: what it asks for, in which order, and what it makes of each answer. */
 #include <check.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,45 @@
 
 #define LOST_AFTER 30000
 #define SESSION 77
+
+/* ---- memory that runs out ---- */
+
+static long allocations, fail_at;	/* the fail_at-th one fails; 0 = none */
+static bool in_core;			/* check allocates, too */
+static jmp_buf ran_out;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+char *__real_strdup(const char *string);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+char *__wrap_strdup(const char *string);
+
+void *
+__wrap_malloc(size_t size)
+{
+	return in_core && ++allocations == fail_at ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	return in_core && ++allocations == fail_at ? NULL : __real_calloc(count, size);
+}
+
+void *
+__wrap_realloc(void *old, size_t size)
+{
+	return in_core && ++allocations == fail_at ? NULL : __real_realloc(old, size);
+}
+
+char *
+__wrap_strdup(const char *string)
+{
+	return in_core && ++allocations == fail_at ? NULL : __real_strdup(string);
+}
 
 /* ---- the stand-in for driver, runner and ensemble ---- */
 
@@ -33,7 +73,11 @@ step(struct event *event)
 	plan_reset(plan);
 	event->now_ms = now;
 	event->wall_ms = 1000000 + now;
+	in_core = true;
 	worker_step(worker, event, plan);
+	in_core = false;
+	if (plan->failed && fail_at)
+		longjmp(ran_out, 1);
 	ck_assert(!plan->failed);
 	for (int i = 0; i < plan->count; i++)
 		if (plan->effects[i].kind == FX_REQUEST)
@@ -237,8 +281,8 @@ answer_class(enum class_mode mode)
 	answer_record(NODE_CLASS, &record, 0, 0);
 }
 
-static void
-set_up(void)
+static bool
+make_worker(void)
 {
 	static const char *const queues[] = { "default" };
 	struct worker_conf conf = { .name = "w1", .process = { "h1", "boot1", 101, 1001 }, .slots = 2, .queues = queues,
@@ -246,8 +290,16 @@ set_up(void)
 
 	now = 1000;
 	plan_count = pending_count = 0;
+	in_core = true;
 	worker = worker_new(&conf);
-	ck_assert_ptr_nonnull(worker);
+	in_core = false;
+	return worker != NULL;
+}
+
+static void
+set_up(void)
+{
+	ck_assert(make_worker());
 	simple(EV_TICK);
 }
 
@@ -805,6 +857,7 @@ START_TEST(dead_life)
 	ck_assert_str_eq(set->node.inc, "bbbbbbbb");
 	ck_assert_int_eq(set->version, 3);
 	ck_assert_uint_eq(set->record.report.returned_total, 2);
+	ck_assert(set->record.report.draining);
 }
 END_TEST
 
@@ -850,6 +903,69 @@ START_TEST(stops_without_zookeeper)
 }
 END_TEST
 
+/* One claim of each kind, an attempt of an earlier coordinator, an order, a drain. */
+static void
+long_story(void)
+{
+	struct held_attempt held = { .claim = claim(1, "aaaaaaaaaaaa", 5, 1) };
+	struct rec_task tasks[1] = { { .text = "{}", .len = 2, .name = "item" } };
+	struct record record = { .kind = REC_RETRY };
+
+	hello_of(&held, 1, 0);
+	connect_session(SESSION, true);
+	answer(REQ_GET, NODE_FOLDER, RC_NONODE);
+	answer(REQ_GET, NODE_WORKER, RC_NONODE);
+	answer(REQ_MULTI, NODE_WORKER, RC_OK);
+	struct node children[] = { live(1), held.claim, claim(2, "bbbbbbbbbbbb", 5, 2), claim(3, "cccccccccccc", 5, 1),
+	    claim(4, "ddddddddddddx0", 4, 1), node_order("w1", "aaaaaaaa", 3, VERB_KILL) };
+	answer_list(NODE_FOLDER, children, 6);
+	answer_list(NODE_ASSIGN, NULL, 0);
+	answer_class(MODE_EXCLUSIVE);
+	answer_record(NODE_RETRY, &record, 0, 0);
+	answer_task("{}");
+	answer_task("{}");
+	answer_task("{}");
+	record = (struct record){ .kind = REC_BATCH };
+	record.batch.tasks = tasks;
+	record.batch.count = 1;
+	answer_record(NODE_BATCH, &record, 0, 0);
+	answer(REQ_MULTI, NODE_RESULT, RC_OK);
+	ended(1, STATE_FAILED, "why", 1.0);
+	ended(2, STATE_DONE, NULL, 1.0);
+	simple(EV_STOP);
+}
+
+/* False when memory ran out on the way. */
+static bool
+story_with_failure(long at)
+{
+	allocations = 0;
+	fail_at = at;
+	if (setjmp(ran_out) != 0 || !make_worker())
+		return false;
+	long_story();
+	return true;
+}
+
+START_TEST(memory_runs_out)
+{
+	long at = 0;
+	bool through = false;
+
+	tear_down();
+	while (!through) {
+		through = story_with_failure(++at);
+		fail_at = 0;
+		/* Every failure is told, and whatever is there can be freed. */
+		ck_assert(!through || allocations < at);
+		tear_down();
+		ck_assert_int_lt(at, 5000);
+	}
+	ck_assert_int_gt(at, 40);
+	set_up();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -875,6 +991,7 @@ main(void)
 	tcase_add_test(tests, dead_life);
 	tcase_add_test(tests, name_is_taken);
 	tcase_add_test(tests, stops_without_zookeeper);
+	tcase_add_test(tests, memory_runs_out);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);
