@@ -248,6 +248,7 @@ accepted(struct submitter *s, struct group *group, const struct reply *reply, st
 		if (reply->results[i].created.kind == NODE_TASK && reply->results[i].created.task.seq > seq)
 			seq = reply->results[i].created.task.seq;
 	lane->fruitless = 0;
+	lane->accepted += group->item_count;
 	if (seq >= SEGMENT_SIZE && group->seg == lane->tail)
 		lane->roll = true;
 	answer_all(s, group, ANSWER_SUBMITTED, REFUSED_NONE, NULL, plan);

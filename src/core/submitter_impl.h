@@ -112,6 +112,7 @@ struct lane {
 	bool counted;		/* count and count_tail are valid */
 	int64_t count;		/* live tasks, an upper bound, when the tail was count_tail */
 	uint32_t count_tail;
+	int64_t accepted;	/* tasks of ours since */
 	int64_t full_until_ms;
 	bool roll;		/* the tail is full */
 	bool may_not_roll;

@@ -115,11 +115,13 @@ lane_forget(struct submitter *s, struct lane *lane, uint64_t call_id, struct pla
 
 /* ---- the tail, the configuration, the number of live tasks ---- */
 
-/* No more tasks than this are live, as far as is known. */
+/* About so many tasks are live at most: what was counted, and what the segments opened since hold, or we put there. */
 static int64_t
 live_estimate(const struct lane *lane)
 {
-	return lane->count + ((int64_t)lane->tail - lane->count_tail) * SEGMENT_SIZE;
+	int64_t since = ((int64_t)lane->tail - lane->count_tail) * SEGMENT_SIZE;
+
+	return lane->count + (since > lane->accepted ? since : lane->accepted);
 }
 
 static void
@@ -218,6 +220,7 @@ reading_done(struct submitter *s, struct lane *lane, const struct event *event, 
 		lane->sync = false;
 		if (!lane->counted) {
 			lane->counted = true;
+			lane->accepted = 0;
 			lane->count_tail = lane->tail;
 			if (lane->count >= lane->waiting_max)
 				lane->full_until_ms = event->now_ms + FULL_AGAIN_MS;

@@ -155,7 +155,7 @@ step(struct zkq *handle, const struct event *event)
 	for (int i = 0; i < plan->count; i++)
 		if (plan->effects[i].kind == FX_ANSWER)
 			give_answer(handle, plan->effects[i].answer);
-	if (plan->failed)
+	if (plan->failed || plan->arena.failed)
 		break_down(handle);
 }
 

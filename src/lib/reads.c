@@ -63,7 +63,7 @@ reads_run(struct zkq *handle, struct reads *reads, reads_fn *on_reply, void *con
 
 	if (handle->inside || handle->reads)
 		return ZKQ_EINVAL;
-	if (reads->plan.failed || handle->broken) {
+	if (reads->plan.failed || reads->plan.arena.failed || handle->broken) {
 		reads_clear(reads);
 		return ZKQ_ENOMEM;
 	}

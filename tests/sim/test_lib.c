@@ -28,6 +28,59 @@ static struct ensemble *ensemble;
 static void (*world)(void);	/* acts between two milliseconds */
 static struct link *the_link;	/* of the handle opened last */
 
+/* ---- memory that runs out: the library's own allocations, not those of the ensemble ---- */
+
+static bool armed;		/* inside the library */
+static int fail_at, fail_count;	/* the fail_at-th allocation fails; 0 = none; how many did */
+static bool fail_for_ever;	/* and all later ones */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+char *__wrap_strdup(const char *text);
+
+static bool
+fails_now(void)
+{
+	if (!armed || !fail_at)
+		return false;
+	if (fail_at > 1) {
+		fail_at--;
+		return false;
+	}
+	fail_at = fail_for_ever;
+	fail_count++;
+	return true;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	return fails_now() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	return fails_now() ? NULL : __real_calloc(count, size);
+}
+
+void *
+__wrap_realloc(void *memory, size_t size)
+{
+	return fails_now() ? NULL : __real_realloc(memory, size);
+}
+
+char *
+__wrap_strdup(const char *text)
+{
+	return fails_now() ? NULL : __real_strdup(text);
+}
+
 /* ---- a link to the simulated ensemble ---- */
 
 struct sent {
@@ -65,8 +118,11 @@ tell(struct link *link, struct event *event)
 {
 	event->now_ms = link_now_ms();
 	event->wall_ms = link_wall_ms();
+	bool was = armed;
+	armed = true;
 	if (!link->freeing)
 		link->on_event(link->context, event);
+	armed = was;
 	arena_reset(&link->arena);
 }
 
@@ -113,6 +169,8 @@ struct link *
 link_new(const struct zk_conf *conf, const char *root, link_event_fn *on_event, void *context)
 {
 	static const struct client_callbacks callbacks = { on_reply, on_watch, on_state };
+	bool was = armed;
+	armed = false;
 	struct link *link = calloc(1, sizeof *link);
 
 	snprintf(link->root, sizeof link->root, "%s", root);
@@ -120,12 +178,15 @@ link_new(const struct zk_conf *conf, const char *root, link_event_fn *on_event, 
 	link->context = context;
 	link->fd = eventfd(1, EFD_CLOEXEC);
 	link->client = client_new(ensemble, &callbacks, link, conf->session_timeout_ms);
+	armed = was;
 	return the_link = link;
 }
 
 void
 link_free(struct link *link)
 {
+	bool was = armed;
+	armed = false;
 	link->freeing = true;
 	client_close(link->client);
 	close(link->fd);
@@ -135,6 +196,7 @@ link_free(struct link *link)
 		free(sent);
 	}
 	free(link);
+	armed = was;
 }
 
 static void
@@ -152,6 +214,8 @@ link_request(struct link *link, const struct request *request)
 {
 	struct arena arena = { 0 };
 	struct raw_request raw;
+	bool was = armed;
+	armed = false;
 	struct sent *sent = calloc(1, sizeof *sent);
 
 	sent->next = link->sent;
@@ -169,6 +233,7 @@ link_request(struct link *link, const struct request *request)
 	else
 		agenda_at(&agenda, agenda.now_us, refuse, link, sent, 0);
 	arena_free(&arena);
+	armed = was;
 }
 
 int
@@ -187,10 +252,14 @@ link_timeout(const struct link *link)
 void
 link_dispatch(struct link *link)
 {
+	bool was = armed;
+
 	(void)link;
+	armed = false;
 	if (world)
 		world();
 	agenda_run(&agenda, agenda.now_us + 1000);
+	armed = was;
 }
 
 /* ---- the other side, by hand ---- */
@@ -1017,6 +1086,129 @@ START_TEST(follow_without_a_worker)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+static int owed;	/* callbacks promised and not given */
+static bool wrong;	/* check allocates, too: it is asked when nothing can fail */
+
+static void
+pay_submit(void *context, int index, int error, const char *given, int existed, const char *text)
+{
+	(void)index;
+	(void)existed;
+	(void)text;
+	owed--;
+	if (error == ZKQ_OK && context)
+		snprintf(context, ZKQ_ID_SIZE, "%s", given);
+}
+
+static void
+pay_info(void *context, int index, int error, const struct zkq_info *info)
+{
+	(void)context;
+	(void)index;
+	wrong |= info && error != ZKQ_OK && error != ZKQ_EENDED;
+	owed--;
+}
+
+static void
+ignore_info(void *context, int index, int error, const struct zkq_info *info)
+{
+	(void)context;
+	(void)index;
+	(void)error;
+	(void)info;
+}
+
+static void
+ignore_queue(void *context, const struct zkq_queue_info *info)
+{
+	(void)context;
+	(void)info;
+}
+
+static void
+ignore_worker(void *context, const struct zkq_worker_info *info)
+{
+	(void)context;
+	(void)info;
+}
+
+static void
+ignore_output(void *context, int stream, const void *data, size_t size)
+{
+	(void)context;
+	(void)stream;
+	(void)data;
+	(void)size;
+}
+
+static void
+pay_all(struct zkq *other)
+{
+	for (int i = 0; i < 3000 && owed; i++)
+		zkq_dispatch(other);
+	wrong |= owed != 0;
+}
+
+/* A little of everything, on a handle of its own. Every promised callback comes, whatever fails. */
+static void
+use_everything(const char *ended)
+{
+	struct zkq_options options = { .size = sizeof options, .hosts = "127.0.0.1:2181" };
+	struct zkq_task tasks[3] = { task_true, task_true, task_true };
+	char live[ZKQ_ID_SIZE] = "default.0.zzzzzzzzzzzz";
+	const char *both[2] = { live, ended };
+	struct zkq *other;
+	int total;
+
+	if (zkq_open(&options, &other) != ZKQ_OK)
+		return;
+	if (zkq_submit(other, NULL, tasks, 3, pay_submit, live, NULL) == ZKQ_OK)
+		owed += 3;
+	tasks[0].key = "once";
+	if (zkq_submit(other, NULL, tasks, 1, pay_submit, NULL, NULL) == ZKQ_OK)
+		owed++;
+	pay_all(other);
+	if (zkq_wait(other, &ended, 1, pay_info, NULL) == ZKQ_OK)
+		owed++;
+	pay_all(other);
+	owed += 2;
+	if (zkq_cancel_wait(other, both, 2, "why", 100, pay_info, NULL) == ZKQ_ENOMEM)
+		owed = 0;	/* perhaps nothing was begun */
+	wrong |= owed != 0;
+	zkq_get_wait(other, both, 2, 1000, ignore_info, NULL);
+	zkq_list_wait(other, NULL, 1, 10, 1000, ignore_info, NULL, &total);
+	zkq_queues_wait(other, 1000, ignore_queue, NULL);
+	zkq_workers_wait(other, 1000, ignore_worker, NULL);
+	zkq_queue_pause_wait(other, "default", 0, NULL, 1000);
+	zkq_follow_wait(other, ended, 1000, ignore_output, ignore_info, NULL, NULL);
+	zkq_close(other);
+}
+
+START_TEST(memory_runs_out)
+{
+	int rounds = 0;
+
+	make_worker(NULL);
+	submit_one();
+	claim(1);
+	submit_one();
+	finish(id, STATE_DONE, 0, "x", 1, false);
+	fail_for_ever = _i;
+	do {
+		fail_count = 0;
+		fail_at = ++rounds;
+		armed = true;
+		use_everything(id);
+		armed = false;
+		fail_at = 0;
+		ck_assert(!wrong);
+	} while (fail_count);
+	ck_assert_int_gt(rounds, 50);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1043,6 +1235,7 @@ main(void)
 	tcase_add_test(tc, follow_a_short_one);
 	tcase_add_test(tc, follow_over_attempts);
 	tcase_add_test(tc, follow_without_a_worker);
+	tcase_add_loop_test(tc, memory_runs_out, 0, 2);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -496,6 +496,28 @@ START_TEST(queue_full)
 }
 END_TEST
 
+/* A small limit holds inside one segment, too: what we put there ourselves counts. */
+START_TEST(small_queue)
+{
+	static const struct node segment = { .kind = NODE_SEGMENT, .queue = "default" };
+
+	connect_session(1, true);
+	call_submit(10, 10, false);
+	struct request a = want(REQ_GET, NODE_TASKS), b = want(REQ_GET, NODE_QUEUE), c = want(REQ_LIST, NODE_TASKS);
+	answer_tail(&a, 0);
+	answer_queue(&b, 10);
+	answer_children(&c, &segment, 1);
+	struct request count = want(REQ_EXISTS, NODE_SEGMENT);
+	answer_version(&count, 0);
+	struct request multi = want(REQ_MULTI, 0);
+	accept_multi(&multi, 0);
+	for (int i = 0; i < 10; i++)
+		want_answer(ANSWER_SUBMITTED, 10, i);
+	call_submit(11, 1, false);
+	want(REQ_GET, NODE_TASKS);	/* counts again */
+}
+END_TEST
+
 /* ---- unknown outcomes ---- */
 
 struct look {
@@ -896,6 +918,7 @@ main(void)
 	tcase_add_test(tc, late_submitter);
 	tcase_add_loop_test(tc, no_queue, 0, 2);
 	tcase_add_loop_test(tc, queue_full, 0, 2);
+	tcase_add_test(tc, small_queue);
 	tcase_add_test(tc, unknown_found_in_tasks);
 	tcase_add_loop_test(tc, unknown_not_found, 0, 4);
 	tcase_add_loop_test(tc, unknown_in_an_old_session, 0, 3);
