@@ -242,11 +242,26 @@ encode_fields(struct text *text, const struct record *record)
 	}
 }
 
+/* The text that a record brings along, to be written as it is, or NULL. */
+static const char *
+own_text(const struct record *record)
+{
+	const char *text = record->kind == REC_QUEUE ? record->queue.text : record->kind == REC_CLASS ?
+	    record->class.text : NULL;
+
+	return text && text[0] ? text : NULL;
+}
+
 const char *
 record_encode(struct arena *arena, const struct record *record, size_t *len)
 {
 	struct text text;
+	const char *own = own_text(record);
 
+	if (own) {
+		*len = strlen(own);
+		return arena_copy(arena, own, *len);
+	}
 	switch (record->kind) {
 	case REC_NONE:
 		*len = 0;

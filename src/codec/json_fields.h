@@ -97,8 +97,10 @@ const char *value_end(const char *text);
 const char *value_of(const char *object, const char *key, size_t *len);
 /* Copies JSON text onto one line, without white space around it. */
 char *one_line(struct arena *arena, const char *text, size_t len);
+/* Parses; NULL when it is no JSON, with *why if that is not NULL (in arena). To be freed with json_decref(). */
+struct json_t *parse(struct arena *arena, const char *data, size_t len, const char **why);
 /* Whether len bytes are one JSON object. */
-bool is_object(const char *text, size_t len);
+bool is_object(struct arena *arena, const char *text, size_t len);
 
 /* ---- records, by family ---- */
 

@@ -21,12 +21,6 @@ const char class_default_text[] = "{\"v\":1,\"mode\":\"exclusive\",\"on_lost\":\
 void
 encode_queue(struct text *text, const struct rec_queue *queue)
 {
-	if (queue->text && queue->text[0]) {
-		text->len = 0;
-		text_raw(text, queue->text, strlen(queue->text));
-		text->len--;	/* text_close() puts the brace back */
-		return;
-	}
 	if (queue->paused)
 		text_bool(text, "paused", true);
 	text_string(text, "paused_by", queue->paused_by);
@@ -57,12 +51,6 @@ decode_queue(struct reader *reader, const char *data, size_t len, struct rec_que
 void
 encode_class(struct text *text, const struct rec_class *class)
 {
-	if (class->text && class->text[0]) {
-		text->len = 0;
-		text_raw(text, class->text, strlen(class->text));
-		text->len--;
-		return;
-	}
 	text_string(text, "mode", mode_words[class->mode]);
 	text_string(text, "on_lost", "requeue");
 	text_uint(text, "crash_limit", class->crash_limit);
@@ -115,8 +103,7 @@ const char *
 queue_text_paused(struct arena *arena, const char *text, bool paused, const char *by, const char *reason,
     int64_t wall_ms)
 {
-	json_error_t error;
-	json_t *object = text && *text ? json_loads(text, JSON_REJECT_DUPLICATES, &error) : json_object();
+	json_t *object = text && *text ? parse(arena, text, strlen(text), NULL) : json_object();
 	const char *changed = NULL;
 
 	if (json_is_object(object) && put_pause(object, paused, by, reason, wall_ms)) {

@@ -7,8 +7,6 @@
 #include "codec/json_fields.h"
 #include "codec/path.h"
 
-#define LOAD_FLAGS JSON_REJECT_DUPLICATES
-
 void
 reader_fail(struct reader *reader, const char *key, const char *phrase)
 {
@@ -19,20 +17,28 @@ reader_fail(struct reader *reader, const char *key, const char *phrase)
 		reader->why = "out of memory";
 }
 
-static json_t *
-load(struct reader *reader, const char *data, size_t len)
+json_t *
+parse(struct arena *arena, const char *data, size_t len, const char **why)
 {
 	json_error_t error;
-	json_t *json = json_loadb(data, len, LOAD_FLAGS, &error);
+	const char *phrase = NULL;
 
-	if (json)
-		return json;
-	if (json_error_code(&error) == json_error_out_of_memory)
-		reader->arena->failed = true;
-	reader->why = arena_printf(reader->arena, "not JSON: %s (line %d, column %d)", error.text, error.line,
-	    error.column);
-	if (!reader->why)
-		reader->why = "out of memory";
+	/* jansson passes over a NUL behind a number. */
+	if (len && memchr(data, '\0', len)) {
+		phrase = "not JSON: a NUL byte";
+	} else {
+		json_t *json = json_loadb(data, len, JSON_REJECT_DUPLICATES, &error);
+
+		if (json)
+			return json;
+		if (json_error_code(&error) == json_error_out_of_memory)
+			arena->failed = true;
+		else if (why)
+			phrase = arena_printf(arena, "not JSON: %s (line %d, column %d)", error.text, error.line,
+			    error.column);
+	}
+	if (why)
+		*why = phrase ? phrase : "out of memory";
 	return NULL;
 }
 
@@ -44,7 +50,7 @@ reader_open(struct reader *reader, struct arena *arena, const char *data, size_t
 		reader->why = "empty";
 		return false;
 	}
-	reader->object = load(reader, data, len);
+	reader->object = parse(arena, data, len, &reader->why);
 	if (!reader->object)
 		return false;
 	if (!json_is_object(reader->object))
@@ -330,10 +336,9 @@ one_line(struct arena *arena, const char *text, size_t len)
 }
 
 bool
-is_object(const char *text, size_t len)
+is_object(struct arena *arena, const char *text, size_t len)
 {
-	json_error_t error;
-	json_t *json = json_loadb(text, len, LOAD_FLAGS, &error);
+	json_t *json = parse(arena, text, len, NULL);
 	bool ok = json && json_is_object(json);
 
 	json_decref(json);

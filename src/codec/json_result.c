@@ -29,7 +29,7 @@ add_task(struct text *text, const char *task)
 {
 	size_t len = strlen(task);
 
-	if (is_object(task, len)) {
+	if (is_object(text->arena, task, len)) {
 		const char *line = one_line(text->arena, task, len);
 
 		text_key(text, "task");

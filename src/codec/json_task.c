@@ -311,10 +311,9 @@ decode_task(struct arena *arena, const char *data, size_t len, struct rec_task *
 
 /* How many values an array has that has been parsed already; at most most + 1 are counted. */
 static int
-count_values(const char *data, size_t len, int most)
+count_values(struct arena *arena, const char *data, size_t len, int most)
 {
-	json_error_t error;
-	json_t *array = json_loadb(data, len, JSON_REJECT_DUPLICATES, &error);
+	json_t *array = parse(arena, data, len, NULL);
 	int count = json_is_array(array) ? json_array_size(array) > (size_t)most ? most + 1 :
 	    (int)json_array_size(array) : -1;
 
@@ -325,7 +324,7 @@ count_values(const char *data, size_t len, int most)
 bool
 decode_batch(struct arena *arena, const char *data, size_t len, struct rec_batch *batch, const char **why)
 {
-	int count = count_values(data, len, MULTI_TASKS_MAX);
+	int count = count_values(arena, data, len, MULTI_TASKS_MAX);
 
 	memset(batch, 0, sizeof *batch);
 	if (count < 0 || count > MULTI_TASKS_MAX) {

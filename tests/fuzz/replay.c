@@ -1,0 +1,99 @@
+/*
+ * replay: runs files through a fuzz target, and with -m so many changed copies of each.
+ *
+ * usage: replay [-m COUNT] [-s SEED] FILE...
+ */
+#include <getopt.h>
+#include <string.h>
+
+#include "core/rng.h"
+#include "fuzz.h"
+
+#define SIZE_MOST (1 << 20)
+
+static struct rng rng;
+
+/* Changes a few bytes, cuts, or doubles a part. */
+static size_t
+change(uint8_t *data, size_t size)
+{
+	static const char bytes[] = "\"\\{}[],:.-/0123456789abtfnx\x00\xff\x80 \n";
+
+	for (uint64_t count = 1 + rng_below(&rng, 4); count > 0 && size > 0; count--) {
+		size_t at = rng_below(&rng, size), len = 1 + rng_below(&rng, size - at < 16 ? size - at : 16);
+
+		switch (rng_below(&rng, 6)) {
+		case 0:
+			data[at] ^= (uint8_t)(1u << rng_below(&rng, 8));
+			break;
+		case 1:
+			size = at;
+			break;
+		case 2:		/* without a part */
+			memmove(data + at, data + at + len, size - at - len);
+			size -= len;
+			break;
+		case 3:		/* a part twice */
+			if (size + len <= SIZE_MOST) {
+				memmove(data + at + len, data + at, size - at);
+				size += len;
+			}
+			break;
+		default:
+			data[at] = (uint8_t)bytes[rng_below(&rng, sizeof bytes - 1)];
+		}
+	}
+	return size;
+}
+
+/* In memory of exactly that size, so that a sanitizer sees a step too far. */
+static void
+try(const uint8_t *data, size_t size)
+{
+	uint8_t *copy = malloc(size ? size : 1);
+
+	memcpy(copy, data, size);
+	LLVMFuzzerTestOneInput(copy, size);
+	free(copy);
+}
+
+static int
+run(const char *name, long changed)
+{
+	static uint8_t original[SIZE_MOST], data[SIZE_MOST];
+	FILE *file = fopen(name, "rb");
+
+	if (!file) {
+		perror(name);
+		return 1;
+	}
+	size_t size = fread(original, 1, sizeof original, file);
+	fclose(file);
+	fprintf(stderr, "%s\n", name);
+	try(original, size);
+	for (long i = 0; i < changed; i++) {
+		memcpy(data, original, size);
+		try(data, change(data, size));
+	}
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	long changed = 0;
+	uint64_t seed = 1;
+	int failed = 0;
+
+	for (int option; (option = getopt(argc, argv, "m:s:")) != -1; )
+		if (option == 'm')
+			changed = strtol(optarg, NULL, 10);
+		else if (option == 's')
+			seed = strtoull(optarg, NULL, 10);
+		else
+			return 2;
+	rng_seed(&rng, seed);
+	for (int i = optind; i < argc; i++)
+		failed |= run(argv[i], changed);
+	return failed;
+}
