@@ -195,6 +195,8 @@ tail_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 			segment_read(d, segment, first);
 		else if (!segment->final && segment->seg < queue->tail_seg)
 			poll_want(d, segment->list);	/* closed meanwhile: once more, for good */
+		else if (segment->final)
+			segment_tend(d, segment);	/* found closed and empty before its successor was known */
 	}
 	queue->tail_read = true;
 	drop_missing(d, queue);
