@@ -325,8 +325,6 @@ encode_report(struct text *text, const struct rec_report *report)
 	text_seconds(text, "lost_after", report->lost_after_ms);
 	text_uint(text, "r", report->r);
 	add_process(text, &report->process);
-	if (report->seen > 0)
-		text_uint(text, "seen", report->seen);
 	text_uint(text, "low", report->low);
 	add_ranges(text, report->done, report->done_count);
 	add_returned(text, report);
@@ -348,7 +346,6 @@ decode_report(struct reader *reader, struct rec_report *report)
 		reader_fail(reader, "lost_after", "must be a number of seconds above 0");
 	report->r = (uint32_t)read_int(reader, "r", 0, UINT32_MAX, 0);
 	read_process(reader, &report->process);
-	report->seen = read_uint(reader, "seen");
 	report->low = read_uint(reader, "low");
 	read_ranges(reader, report);
 	read_returned(reader, report);

@@ -306,7 +306,7 @@ keep_report(struct dispatcher *d, struct folder *folder, const struct rec_report
 	folder->slots = report->slots;
 	folder->ahead = report->ahead < AHEAD_MAX ? report->ahead : AHEAD_MAX;
 	folder->draining = report->draining;
-	uint64_t highest = report->seen > report->low ? report->seen : report->low;
+	uint64_t highest = report->low;
 	for (int i = 0; i < report->done_count; i++)
 		if (report->done[i].to > highest)
 			highest = report->done[i].to;

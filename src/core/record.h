@@ -141,7 +141,6 @@ struct rec_report {
 	int64_t lost_after_ms;		/* fixed for the incarnation */
 	uint32_t r;			/* the registration that wrote it: live-<r> */
 	struct process_id process;	/* of the runner: its life is the incarnation's */
-	uint64_t seen;			/* highest claim number that the incarnation has ever seen: none up to it is used again */
 	uint64_t low;			/* every claim number up to this one is resolved */
 	const struct range *done;	/* and these, ascending */
 	int done_count;

@@ -67,8 +67,6 @@ register_folder_read(struct worker *worker, const struct reply *reply)
 		/* What an earlier coordinator of this life resolved. lost_after is fixed for the incarnation. */
 		if (!resolved_load(&worker->resolved, report))
 			worker_failed(worker);
-		if (report->seen > worker->highest_n)
-			worker->highest_n = report->seen;
 		if (report->lost_after_ms >= lease_smallest_lost_after())
 			worker->lost_after_ms = report->lost_after_ms;
 	}

@@ -91,7 +91,6 @@ report_write(struct worker *worker, struct rec_report *report, bool with_out)
 	}
 	report->lost_after_ms = worker->lost_after_ms;
 	report->r = worker->r;
-	report->seen = worker->highest_n;
 	report->process = worker->runner;
 	report->slots = worker->slots;
 	report->in_use = worker->in_state[CLAIM_RUNNING] + worker->in_state[CLAIM_DOOMED];
