@@ -148,6 +148,13 @@ process_alive(const struct cluster *cluster, int64_t pid)
 	return pid > 0 && pid < cluster->alive_room && cluster->alive[pid];
 }
 
+void
+process_ended(struct cluster *cluster, int64_t pid)
+{
+	if (pid > 0 && pid < cluster->alive_room)
+		cluster->alive[pid] = false;
+}
+
 static struct process_id
 process_new(struct actor *actor)
 {
@@ -168,8 +175,7 @@ process_new(struct actor *actor)
 static void
 process_end(struct cluster *cluster, struct process_id *process)
 {
-	if (process->pid)
-		cluster->alive[process->pid] = false;
+	process_ended(cluster, process->pid);
 	process->pid = 0;
 }
 
@@ -1028,6 +1034,9 @@ left_below(const struct znode *at, FILE *stream)
 			break;
 		case NODE_SEGMENT:
 			count = at->stat.version > 0;
+			break;
+		case NODE_FOLDER:
+			count = !at->children;
 			break;
 		default:
 			break;

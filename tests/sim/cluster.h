@@ -107,8 +107,8 @@ struct worker *actor_worker(const struct actor *actor);
 
 /* The dispatcher that leads, or NULL. */
 struct actor *cluster_leader(struct cluster *cluster);
-/* Nothing waits or runs any more: no task, claim, inbox task, cancel request, order or closed segment is left, and
- * all users have their answers. With a stream it is told what is left. */
+/* Nothing waits or runs any more: no task, claim, inbox task, cancel request, order, closed segment or folder of
+ * a dead incarnation is left, and all users have their answers. With a stream it is told what is left. */
 bool cluster_drained(struct cluster *cluster, FILE *stream);
 void cluster_print(struct cluster *cluster, FILE *stream);
 void cluster_say(struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -180,6 +180,7 @@ struct cluster *actor_cluster(struct actor *actor);
 uint64_t actor_life(const struct actor *actor);
 bool actor_frozen(const struct actor *actor, int64_t *until_us);
 void actor_coordinator_start(struct actor *actor);
+void process_ended(struct cluster *cluster, int64_t pid);
 bool process_alive(const struct cluster *cluster, int64_t pid);
 const char *actor_host(const struct actor *actor);
 const char *actor_boot(const struct actor *actor);

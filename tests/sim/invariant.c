@@ -32,7 +32,7 @@ struct itask {
 
 struct folder {
 	char key[KEY_MAX];	/* worker.inc */
-	uint64_t started_n;	/* highest claim number that its runner was given */
+	uint64_t last_n;
 	UT_hash_handle hh;
 };
 
@@ -306,27 +306,10 @@ task_created(struct invariant *invariant, struct itask *task, const struct node 
 	invariant->order[invariant->order_count++] = task;
 }
 
-static struct folder *
-folder_of(struct invariant *invariant, const struct node *node)
-{
-	char key[KEY_MAX];
-	struct folder *folder;
-
-	snprintf(key, sizeof key, "%s.%s", node->worker, node->inc);
-	HASH_FIND_STR(invariant->folders, key, folder);
-	if (!folder) {
-		folder = need(calloc(1, sizeof *folder));
-		strcpy(folder->key, key);
-		HASH_ADD_STR(invariant->folders, key, folder);
-	}
-	return folder;
-}
-
-/* A number that the worker has never seen may be used again by a new leader; one that its runner was given may not,
- * for the runner knows attempts by their numbers. */
 static void
 claim_created(struct invariant *invariant, struct itask *task, const struct node *node, const char *path, int64_t time_ms)
 {
+	char key[KEY_MAX];
 	struct folder *folder;
 
 	task->claims++;
@@ -335,10 +318,16 @@ claim_created(struct invariant *invariant, struct itask *task, const struct node
 	if (fence_cmp(node->fence, task->fence) <= 0)
 		invariant_break(invariant, "the fence of task %s does not grow: %s", task->key, path);
 	task->fence = node->fence;
-	folder = folder_of(invariant, node);
-	if (node->n <= folder->started_n)
-		invariant_break(invariant, "claim number %llu of %s was started before", (unsigned long long)node->n,
-		    folder->key);
+	snprintf(key, sizeof key, "%s.%s", node->worker, node->inc);
+	HASH_FIND_STR(invariant->folders, key, folder);
+	if (!folder) {
+		folder = need(calloc(1, sizeof *folder));
+		strcpy(folder->key, key);
+		HASH_ADD_STR(invariant->folders, key, folder);
+	}
+	if (node->n <= folder->last_n)
+		invariant_break(invariant, "claim number %llu of %s was used before", (unsigned long long)node->n, key);
+	folder->last_n = node->n;
 	if (task->claims_ever++ == 0 && invariant->fifo) {
 		if (invariant->debt_count == invariant->debt_room) {
 			invariant->debt_room = invariant->debt_room ? invariant->debt_room * 2 : 256;
@@ -346,6 +335,19 @@ claim_created(struct invariant *invariant, struct itask *task, const struct node
 		}
 		invariant->debts[invariant->debt_count++] = (struct fifo_debt){ task, time_ms };
 	}
+}
+
+/* Its worker may return and make it again; then numbers that the worker has never seen are free again. */
+static void
+folder_gone(struct invariant *invariant, const struct node *node)
+{
+	char key[KEY_MAX];
+	struct folder *folder;
+
+	snprintf(key, sizeof key, "%s.%s", node->worker, node->inc);
+	HASH_FIND_STR(invariant->folders, key, folder);
+	if (folder)
+		folder->last_n = 0;
 }
 
 static void
@@ -419,6 +421,10 @@ look_at_change(struct invariant *invariant, const struct change *change, const s
 			if (task->running_exclusive && strcmp(task->running_claim, change->path) == 0)
 				invariant_break(invariant, "claim %s goes away while its exclusive attempt runs", change->path);
 		}
+		break;
+	case NODE_FOLDER:
+		if (delete)
+			folder_gone(invariant, &node);
 		break;
 	case NODE_CANCEL:
 		task = task_find(invariant, node.queue, node.seg, node.task.token);
@@ -624,9 +630,6 @@ invariant_started(struct invariant *invariant, const struct node *claim, bool ex
 		    claim->task.token);
 		return;
 	}
-	struct folder *folder = folder_of(invariant, claim);
-	if (claim->n > folder->started_n)
-		folder->started_n = claim->n;
 	task->starts++;
 	task->running++;
 	path_write(invariant->root, claim, false, path, sizeof path);

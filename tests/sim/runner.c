@@ -486,6 +486,7 @@ runner_end(struct runner *runner, bool lingering)
 
 	runner->up = false;
 	runner->life++;
+	process_ended(runner->cluster, runner->process.pid);
 	for (struct attempt *attempt = runner->attempts, *next; attempt; attempt = next) {
 		next = attempt->next;
 		if (attempt->orphan)
