@@ -7,6 +7,8 @@ take_parts(void *context, const struct reply *reply)
 {
 	struct scene *scene = context;
 
+	if (reply->rc == RC_NOAUTH)
+		scene->denied = true;
 	if (reply->rc != RC_OK)
 		return;
 	if (reply->node.kind == NODE_ROOT)
@@ -49,6 +51,8 @@ scene_read(struct zkq *handle, struct reads *reads, struct scene *scene, int64_t
 	plan_list(&reads->plan, 0, 0, node_plain(NODE_ELECTION), false);
 	plan_list(&reads->plan, 0, 0, node_plain(NODE_WORKERS), false);
 	int error = reads_run(handle, reads, take_parts, scene, deadline_ms);
+	if (error == ZKQ_OK && scene->denied)
+		return ZKQ_ENOAUTH;
 	if (error == ZKQ_OK && !scene->tree)
 		return ZKQ_ENOTREE;
 	for (int i = 0; error == ZKQ_OK && i < scene->worker_count; i++)

@@ -20,6 +20,7 @@ struct scene {
 	int worker_count;
 	int candidates;
 	bool tree;		/* R is there */
+	bool denied;		/* a part of it may not be read */
 	bool failed;
 };
 

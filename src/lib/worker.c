@@ -138,7 +138,7 @@ struct candidates {
 	struct arena arena;
 	struct candidate *list;
 	int count;
-	bool tree;
+	bool tree, denied;
 };
 
 static int
@@ -154,6 +154,8 @@ take_candidates(void *context, const struct reply *reply)
 {
 	struct candidates *all = context;
 
+	if (reply->rc == RC_NOAUTH)
+		all->denied = true;
 	if (reply->rc != RC_OK)
 		return;
 	all->tree = true;
@@ -200,7 +202,7 @@ zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *call
 	plan_list(&reads.plan, 0, 0, node_plain(NODE_ELECTION), false);
 	int error = reads_run(handle, &reads, take_candidates, &all, deadline);
 	if (error == ZKQ_OK && !all.tree)
-		error = ZKQ_ENOTREE;
+		error = all.denied ? ZKQ_ENOAUTH : ZKQ_ENOTREE;
 	for (int i = 0; error == ZKQ_OK && i < all.count; i++)
 		plan_get(&reads.plan, 0, (uint64_t)i, node_of_text(NODE_CANDIDATE, "", 0, all.list[i].name), REC_BYTES, false);
 	if (error == ZKQ_OK)
