@@ -167,7 +167,7 @@ cancel(int argc, char **argv)
 	}
 	if (settings.json) {
 		jsonout_end(&state.json);
-		jsonout_end(&state.json);
+		info_json_finish(&state.json, error == ZKQ_OK || state.first > CHUNK);
 	}
 	code = error == ZKQ_OK ? state.code : cli_fail_error(error, NULL, NULL);
 	zkq_close(handle);

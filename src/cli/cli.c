@@ -230,6 +230,9 @@ cli_fail_error(int error, const char *id, const char *detail)
 	int row = error_row(error);
 	const char *colon = id && *id ? ": " : "";
 
+	if (error == ZKQ_ENOAUTH && !detail && !(settings.auth && *settings.auth))
+		detail = "no credential was given (--auth-file, ZKQ_AUTH)";
+
 	return cli_fail(cli_error_exit(error), errors[row].word, id, errors[row].retry_safe || running->reads, "%s%s%s%s%s",
 	    id ? id : "", colon, zkq_strerror(error), detail ? ": " : "", detail ? detail : "");
 }
@@ -396,8 +399,8 @@ cli_turn(struct zkq *handle, int64_t limit_ms, int also_fd)
 
 /* ---- ids ---- */
 
-static void
-add_id(struct ids *ids, const char *id)
+void
+cli_ids_add(struct ids *ids, const char *id)
 {
 	if (ids->count == 0 || (ids->count >= 64 && (ids->count & (ids->count - 1)) == 0))
 		ids->items = memory_resize(ids->items, ids->count ? (size_t)ids->count * 2 : 64, sizeof *ids->items);
@@ -437,7 +440,7 @@ static int
 take_id(struct ids *ids, const char *text, bool inbox)
 {
 	if (looks_like_id(text) || (inbox && !strchr(text, '.') && looks_like_name(text))) {
-		add_id(ids, text);
+		cli_ids_add(ids, text);
 		return 0;
 	}
 	return cli_fail(EXIT_DATA, "Invalid", NULL, false, "no task id: '%s' (ids look like default.4.k3v9q7xa2m4t)", text);

@@ -91,6 +91,7 @@ struct ids {
 /* Takes ids from operands; "-" reads them from stdin, one a line. inbox: names of an inbox will do, too. Returns 0, or
  * the exit code after having said what is wrong. */
 int cli_ids(char **operands, bool inbox, struct ids *ids);
+void cli_ids_add(struct ids *ids, const char *id);	/* copied */
 void cli_ids_free(struct ids *ids);
 
 #endif

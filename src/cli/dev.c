@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -13,11 +14,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/exits.h"
@@ -25,6 +28,8 @@
 #include "cli/cli.h"
 #include "cli/parts.h"
 
+#define FOLDER "zkq-dev-"	/* name of the temporary directory, and random letters */
+#define YOUNG_S 10
 #define JAR "/usr/share/java/zookeeper.jar"
 #define CLASSES ":" JAR ":/usr/share/java/slf4j-log4j12.jar:/usr/share/java/log4j-1.2.jar"
 #define READY_MS 40000		/* a loaded machine takes its time to start a JVM */
@@ -148,19 +153,61 @@ remove_folder(void)
 		cli_say("something is left in %s", dev.folder);
 }
 
+/* Removes folders that a killed zkq dev has left: ours, and nobody holds their lock. A young one may not be locked yet. */
+static void
+remove_leftovers(const char *tmp)
+{
+	DIR *folder = opendir(tmp);
+	struct dirent *entry;
+	struct stat stat;
+	char lock[PATH_MAX + 8];
+
+	while (folder && (entry = readdir(folder))) {
+		if (strncmp(entry->d_name, FOLDER, strlen(FOLDER)) != 0 ||
+		    (size_t)snprintf(dev.folder, sizeof dev.folder, "%s/%s", tmp, entry->d_name) >= sizeof dev.folder)
+			continue;
+		snprintf(lock, sizeof lock, "%s/lock", dev.folder);
+		int fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			continue;
+		if (fstat(fd, &stat) == 0 && stat.st_uid == geteuid() && time(NULL) - stat.st_mtime > YOUNG_S &&
+		    flock(fd, LOCK_EX | LOCK_NB) == 0)
+			remove_folder();
+		close(fd);
+	}
+	if (folder)
+		closedir(folder);
+	dev.folder[0] = '\0';
+}
+
+/* Held until we end, however that comes; children do not inherit it. */
+static bool
+lock_folder(void)
+{
+	char lock[PATH_MAX + 8];
+
+	snprintf(lock, sizeof lock, "%s/lock", dev.folder);
+	int fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd >= 0 && flock(fd, LOCK_EX) == 0;
+}
+
 static int
 make_folder(void)
 {
 	const char *tmp = getenv("TMPDIR");
 	struct statfs fs;
 
-	snprintf(dev.folder, sizeof dev.folder, "%s/zkq-dev-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+	tmp = tmp && *tmp == '/' ? tmp : "/tmp";
+	remove_leftovers(tmp);
+	snprintf(dev.folder, sizeof dev.folder, "%s/" FOLDER "XXXXXX", tmp);
 	if (!mkdtemp(dev.folder)) {
 		int saved = errno;
 
 		dev.folder[0] = '\0';
 		return cli_fail(EXIT_SYSTEM, "System", NULL, true, "cannot make a temporary directory: %s", strerror(saved));
 	}
+	if (!lock_folder())
+		cli_say("cannot lock %s: %s", dev.folder, strerror(errno));
 	dev.in_memory = statfs(dev.folder, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
 	return 0;
 }

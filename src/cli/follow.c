@@ -113,7 +113,7 @@ void
 follow_say(const struct zkq_info *info)
 {
 	char word[32], outcome[INFO_TEXT];
-	bool plain = info_exit(info) != EXIT_OURS && info->signal == 0 && strcmp(info->state, "timeout") != 0;
+	bool plain = info_exit(info) != EXIT_OURS && info->signal == 0 && !info->reason && strcmp(info->state, "timeout") != 0;
 
 	if (settings.quiet || (plain && !settings.verbose))
 		return;

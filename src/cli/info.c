@@ -57,7 +57,7 @@ info_outcome(const struct zkq_info *info, char buffer[INFO_TEXT])
 		return buffer;
 	if (is(info, "timeout"))
 		snprintf(buffer + n, INFO_TEXT - (size_t)n, "%stime limit", n ? ", " : "");
-	else if (info->reason)
+	else if (info->reason && !is(info, info->reason))
 		snprintf(buffer + n, INFO_TEXT - (size_t)n, "%s%s", n ? ", " : "", info->reason);
 	return buffer;
 }
@@ -177,12 +177,32 @@ info_json_error(struct jsonout *json, const char *id, int error)
 	jsonout_end(json);
 }
 
+static char *held;
+static size_t held_size;
+
 void
 info_json_begin(struct jsonout *json, const char *schema)
 {
-	info_json_line(json, schema);
+	FILE *out = open_memstream(&held, &held_size);
+
+	jsonout_start(json, out ? out : stdout);
+	jsonout_object(json, NULL);
+	jsonout_string(json, "schema", schema);
 	jsonout_time(json, "time", cli_wall());
 	jsonout_array(json, "items");
+}
+
+void
+info_json_finish(struct jsonout *json, bool print)
+{
+	jsonout_end(json);
+	if (json->out == stdout)
+		return;
+	fclose(json->out);
+	if (print)
+		fwrite(held, 1, held_size, stdout);
+	free(held);
+	held = NULL;
 }
 
 void
@@ -212,7 +232,7 @@ static const char *
 run_time(const struct zkq_info *info, char buffer[DURATION_SIZE])
 {
 	if (info->ended && info->started_ms > 0)
-		return duration_clock((int64_t)(info->run_seconds * 1000), buffer);
+		return duration_clock((int64_t)(info->run_seconds * 1000 + 500), buffer);
 	if (!info->ended && info->started_ms > 0)
 		return duration_clock(cli_wall() - info->started_ms, buffer);
 	return NULL;

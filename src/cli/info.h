@@ -4,6 +4,7 @@
 #ifndef ZKQ_CLI_INFO_H
 #define ZKQ_CLI_INFO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/jsonout.h"
@@ -30,8 +31,11 @@ void info_json_error(struct jsonout *json, const char *id, int error);
 /* "2026-11-20 08:31:02", local time or UTC as asked for. */
 const char *info_time(int64_t wall_ms, char buffer[32]);
 
-/* {"schema":..., "time":...,"items":[ ; end with two jsonout_end(). */
+/* {"schema":..., "time":...,"items":[ ; end the items with jsonout_end() and all with info_json_finish(). It is held back
+ * until then, so that a call that fails prints the error object alone. */
 void info_json_begin(struct jsonout *json, const char *schema);
+/* Ends the object, prints it when print is true, and forgets it. */
+void info_json_finish(struct jsonout *json, bool print);
 /* A line of a stream: {"schema":..., ; end with jsonout_end(). */
 void info_json_line(struct jsonout *json, const char *schema);
 

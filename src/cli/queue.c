@@ -85,8 +85,8 @@ list(int argc, char **argv)
 	int error = zkq_queues_wait(handle, cli_left(), add, NULL);
 	if (settings.json) {
 		jsonout_end(&json);
-		jsonout_end(&json);
-	} else if (table_rows(table)) {
+		info_json_finish(&json, error == ZKQ_OK);
+	} else if (error == ZKQ_OK && table_rows(table)) {
 		info_print(table);
 	}
 	code = error == ZKQ_OK ? EXIT_OK : cli_fail_error(error, NULL, NULL);

@@ -198,7 +198,7 @@ show(int argc, char **argv)
 	}
 	if (settings.json) {
 		jsonout_end(&json);
-		jsonout_end(&json);
+		info_json_finish(&json, error == ZKQ_OK);
 	}
 	code = error == ZKQ_OK ? failed : cli_fail_error(error, NULL, NULL);
 	zkq_close(handle);

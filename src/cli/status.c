@@ -27,7 +27,7 @@ static const struct option_row options[] = {
 	{ .name = "failed", .kind = OPTION_FLAG, .into = &only_failed, .help = "ended tasks that are not DONE" },
 	{ .name = "since", .argument = "TIME", .kind = OPTION_TIME, .into = &since_ms, .preset = "0",
 	    .help = "ended tasks that ended within TIME; 0 = any" },
-	{ .letter = 'n', .name = "limit", .argument = "N", .kind = OPTION_NUMBER, .into = &limit, .preset = "1000",
+	{ .letter = 'n', .name = "limit", .argument = "N", .kind = OPTION_NUMBER, .into = &limit, .preset = "100",
 	    .max = 100000000, .help = "at most N tasks; 0 = no limit" },
 	{ 0 },
 };
@@ -42,6 +42,7 @@ static struct {
 	int code;
 	const struct ids *ids;
 	int first;
+	struct ids chosen;	/* live tasks that a filter let through: their labels are still to be read */
 } state;
 
 /* Whether word is in the list "a,b,c", in any case; the letters of tables (R, W ...) are not taken: they collide. */
@@ -89,15 +90,22 @@ add(const struct zkq_info *info)
 	}
 }
 
+/* A whole list names no live task, that would cost a read for each: of those that a filter lets through the ids are
+ * kept, for a second look. */
 static void
 take_listed(void *context, int index, int error, const struct zkq_info *info)
 {
-	(void)context;
+	const bool *filter = context;
+
 	(void)index;
 	if (error != ZKQ_OK || !info || !wanted(info))
 		return;
 	state.matching++;
-	if (limit == 0 || state.shown < limit)
+	if (limit > 0 && state.shown + state.chosen.count >= limit)
+		return;
+	if (*filter && !info->ended && info->id)
+		cli_ids_add(&state.chosen, info->id);
+	else
 		add(info);
 }
 
@@ -107,6 +115,9 @@ take_named(void *context, int index, int error, const struct zkq_info *info)
 	const char *id = state.ids->items[state.first + index];
 
 	(void)context;
+	/* The chosen ones were there a moment ago; by now they may have changed or their results be removed. */
+	if (state.ids == &state.chosen && (error != ZKQ_OK || !wanted(info)))
+		return;
 	if (error == ZKQ_OK) {
 		add(info);
 		return;
@@ -197,10 +208,12 @@ list_all(struct zkq *handle)
 	bool filter = states || worker || only_failed || since_ms > 0;
 	int total = 0;
 	int error = zkq_list_wait(handle, queue, ended || only_failed || since_ms > 0, filter ? 0 : limit, cli_left(),
-	    take_listed, NULL, &total);
+	    take_listed, &filter, &total);
 
 	if (!filter && total > state.matching)
 		state.matching = total;
+	if (error == ZKQ_OK && state.chosen.count > 0)
+		error = list_named(handle, &state.chosen);
 	if (error == ZKQ_OK)
 		error = zkq_dispatchers_wait(handle, cli_left(), take_dispatcher, NULL);
 	if (error == ZKQ_OK)
@@ -211,7 +224,7 @@ list_all(struct zkq *handle)
 }
 
 static void
-print(bool named)
+print(bool named, bool good)
 {
 	if (settings.json) {
 		jsonout_end(&state.json);
@@ -228,12 +241,12 @@ print(bool named)
 			jsonout_number(&state.json, "dead", state.dead);
 			jsonout_number(&state.json, "inbox", state.inbox);
 		}
-		jsonout_end(&state.json);
+		info_json_finish(&state.json, good);
 		return;
 	}
 	if (table_rows(state.table))
 		info_print(state.table);
-	if (named || settings.quiet)
+	if (named || settings.quiet || !good)
 		return;
 	if (state.matching > state.shown)
 		printf("... and %d more (--limit=0 shows all)\n", state.matching - state.shown);
@@ -258,10 +271,11 @@ status(int argc, char **argv)
 	if (settings.json)
 		info_json_begin(&state.json, "zkq.status/1");
 	int error = named ? list_named(handle, &ids) : list_all(handle);
-	print(named);
+	print(named, error == ZKQ_OK);
 	code = error == ZKQ_OK ? state.code : cli_fail_error(error, error == ZKQ_ENOQUEUE ? queue : NULL, NULL);
 	zkq_close(handle);
 	table_free(state.table);
+	cli_ids_free(&state.chosen);
 	cli_ids_free(&ids);
 	return code;
 }

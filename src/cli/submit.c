@@ -88,7 +88,7 @@ print_id(const struct answer *answer, enum submit_then then)
 		jsonout_bool(&json, "existed", answer->existed);
 		jsonout_end(&json);
 		jsonout_end(&json);
-		jsonout_end(&json);
+		info_json_finish(&json, true);
 	} else if (then == SUBMIT_RUN) {
 		if (!settings.quiet)
 			cli_say("%s", answer->id);

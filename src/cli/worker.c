@@ -92,8 +92,8 @@ list(int argc, char **argv)
 	int error = zkq_workers_wait(handle, cli_left(), add, NULL);
 	if (settings.json) {
 		jsonout_end(&json);
-		jsonout_end(&json);
-	} else if (table_rows(table)) {
+		info_json_finish(&json, error == ZKQ_OK);
+	} else if (error == ZKQ_OK && table_rows(table)) {
 		info_print(table);
 	} else if (error == ZKQ_OK && !settings.quiet) {
 		cli_say("no workers yet; on a worker's host: zkq-worker --zk %s", settings.zk);
