@@ -46,6 +46,7 @@ struct list {
 	int result_segment_count, result_segment_room;
 	struct row *rows;
 	int row_count, row_room;
+	int shown;		/* rows that are given */
 	struct ended *ended;
 	int ended_count, ended_room;
 };
@@ -126,37 +127,70 @@ compare_rows(const void *a, const void *b)
 }
 
 static void
-take_payload(void *context, const struct reply *reply)
+take_batch(struct list *list, const struct reply *reply)
 {
-	struct list *list = context;
-	struct row *row = &list->rows[reply->arg];
+	char batch[TOKEN_LEN + 1];
 	uint32_t index;
 
-	if (reply->rc != RC_OK)
-		return;
-	if (reply->node.kind == NODE_TASK) {
-		row->ctime_ms = reply->stat.ctime_ms;
-		row->json_len = reply->record.bytes.len;
-		row->json = row->json_len ? arena_copy(&list->arena, reply->record.bytes.data, row->json_len) : NULL;
-	} else if (!row->json && !reply->bad && token_is_batch(row->name.token, NULL, &index) &&
-	    index < (uint32_t)reply->record.batch.count) {
+	for (int i = (int)reply->arg; i < list->shown; i++) {
+		struct row *row = &list->rows[i];
+
+		if (row->seg != reply->node.seg || row->json || !token_is_batch(row->name.token, batch, &index) ||
+		    strcmp(batch, reply->node.batch) || index >= (uint32_t)reply->record.batch.count)
+			continue;
 		row->json_len = reply->record.batch.tasks[index].len;
 		row->json = arena_copy(&list->arena, reply->record.batch.tasks[index].text, row->json_len);
 	}
 }
 
-/* A batch is read once for each of its tasks that is shown; they are few. */
-static int
-read_payloads(struct list *list, int count)
+static void
+take_payload(void *context, const struct reply *reply)
 {
+	struct list *list = context;
+	struct row *row = &list->rows[reply->arg];
+
+	if (reply->rc != RC_OK)
+		return;
+	if (reply->node.kind == NODE_BATCH) {
+		if (!reply->bad)
+			take_batch(list, reply);
+		return;
+	}
+	row->ctime_ms = reply->stat.ctime_ms;
+	if (reply->kind != REQ_GET || !reply->record.bytes.len)
+		return;
+	row->json_len = reply->record.bytes.len;
+	row->json = arena_copy(&list->arena, reply->record.bytes.data, row->json_len);
+}
+
+/* Whether an earlier row asks for this batch. */
+static bool
+batch_before(const struct list *list, int index, const char *batch)
+{
+	for (int i = index - 1; i >= 0; i--)
+		if (list->rows[i].seg == list->rows[index].seg && !strncmp(list->rows[i].name.token, batch, TOKEN_LEN))
+			return true;
+	return false;
+}
+
+/* A batch is read once; of its tasks only the stat. */
+static int
+read_payloads(struct list *list)
+{
+	struct plan *plan = &list->reads.plan;
 	char batch[TOKEN_LEN + 1];
 
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < list->shown; i++) {
 		const struct row *row = &list->rows[i];
+		struct node node = node_task(list->queue, row->seg, &row->name);
 
-		plan_get(&list->reads.plan, 0, (uint64_t)i, node_task(list->queue, row->seg, &row->name), REC_BYTES, false);
-		if (token_is_batch(row->name.token, batch, NULL))
-			plan_get(&list->reads.plan, 0, (uint64_t)i, node_batch(list->queue, row->seg, batch), REC_BATCH, false);
+		if (!token_is_batch(row->name.token, batch, NULL)) {
+			plan_get(plan, 0, (uint64_t)i, node, REC_BYTES, false);
+			continue;
+		}
+		plan_exists(plan, 0, (uint64_t)i, node, false);
+		if (!batch_before(list, i, batch))
+			plan_get(plan, 0, (uint64_t)i, node_batch(list->queue, row->seg, batch), REC_BATCH, false);
 	}
 	return reads_run(list->handle, &list->reads, take_payload, list, list->deadline);
 }
@@ -198,10 +232,12 @@ list_live(struct list *list)
 	if (list->row_count)
 		qsort(list->rows, (size_t)list->row_count, sizeof *list->rows, compare_rows);
 	list->total += list->row_count;
-	int shown = list->limit && list->row_count > list->limit - list->given ? list->limit - list->given : list->row_count;
-	if (list->limit && shown <= PAYLOADS_MAX)
-		error = read_payloads(list, shown);
-	for (int i = 0; error == ZKQ_OK && i < shown; i++)
+	list->shown = list->row_count;
+	if (list->limit && list->shown > list->limit - list->given)
+		list->shown = list->limit - list->given;
+	if (list->limit && list->shown <= PAYLOADS_MAX)
+		error = read_payloads(list);
+	for (int i = 0; error == ZKQ_OK && i < list->shown; i++)
 		give_row(list, &list->rows[i]);
 	return error;
 }
