@@ -137,12 +137,15 @@ read_done(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 		set_aside(d, task, reply->rc == RC_OK ? "it cannot be read" : rc_word(reply->rc));
 		return;
 	}
+	const char *invalid = record->invalid;
 	task->len = record->len;
-	if (record->invalid && task->len > PAYLOAD_DEFAULT_MAX)
+	if (!invalid && task->len > PAYLOAD_DEFAULT_MAX)
+		invalid = "larger than 64 KiB";
+	if (invalid && task->len > PAYLOAD_DEFAULT_MAX)
 		task->len = PAYLOAD_DEFAULT_MAX;	/* its beginning is enough to see what it was */
 	task->text = take(d, task->len + 1);
 	task->class_text = record->class_text ? take_string(d, record->class_text) : NULL;
-	task->invalid = record->invalid ? take_string(d, record->invalid) : NULL;
+	task->invalid = invalid ? take_string(d, invalid) : NULL;
 	if (!task->text)
 		return;
 	memcpy(task->text, record->text, task->len);

@@ -61,6 +61,7 @@ class Cancel(unittest.TestCase):
             waiting, = cluster.submit("true")
             cluster.wait(lambda: cluster.state(busy) == "claimed", 20, "the task is claimed")
             first.kill()
+            cluster.wait(lambda: not cluster.children(stories.ROOT + "/election"), 20, "its session is over")
             done = cluster.zkq("cancel", "--timeout=2s", busy, waiting)
             self.assertEqual(done.returncode, 75, done.stderr)
             self.assertIn("dispatcher", done.stdout + done.stderr)

@@ -20,13 +20,13 @@ def tasks(count):
 class Kills(unittest.TestCase):
     def run_with_kills(self, servers, count):
         with Cluster(servers) as cluster:
-            for name in ("d1", "d2"):
+            for name in ("d1", "d2", "d3"):
                 cluster.dispatcher(name)
             workers = {name: cluster.worker(name) for name in ("w1", "w2", "w3")}
             cluster.ready(3)
             kills = []      # (what, wall_ms, session of the leader that was killed)
 
-            def kill_leader():
+            def kill_leader(restart):
                 leader = cluster.leader()
                 if leader is None:
                     return False
@@ -34,7 +34,8 @@ class Kills(unittest.TestCase):
                 session = cluster.client.exists(stories.ROOT + "/election/" + candidate).ephemeralOwner
                 kills.append(("dispatcher", wall_ms(), session))
                 leader.kill()
-                cluster.dispatcher("d%d" % (len(kills) + 2))
+                if restart:
+                    cluster.dispatcher("d%d" % (len(kills) + 3))
                 return True
 
             def kill_coordinator(name):
@@ -60,8 +61,9 @@ class Kills(unittest.TestCase):
                 cluster.ensemble.start_server(server)
                 return True
 
-            plan = [kill_leader, lambda: kill_coordinator("w1"), lambda: kill_runner("w2"), kill_server,
-                    kill_leader, lambda: kill_runner("w3"), lambda: kill_coordinator("w2")]
+            # The first leader is succeeded when its session is over, the second one at once: it is started again.
+            plan = [lambda: kill_leader(False), lambda: kill_coordinator("w1"), lambda: kill_runner("w2"), kill_server,
+                    lambda: kill_leader(True), lambda: kill_runner("w3"), lambda: kill_coordinator("w2")]
             ids = cluster.submit_many(tasks(count))
             for step, act in enumerate(plan):
                 goal = count * (step + 1) // (len(plan) + 3)

@@ -612,6 +612,27 @@ START_TEST(test_inbox)
 }
 END_TEST
 
+/* No task is larger than 64 KiB; the dead letter keeps its beginning. */
+START_TEST(test_inbox_large)
+{
+	static char large[PAYLOAD_DEFAULT_MAX + 2];
+
+	memset(large, 'x', sizeof large - 1);
+	memcpy(large, "{\"argv\":[\"", 10);
+	memcpy(large + sizeof large - 4, "\"]}", 3);
+	op(OP_CREATE, 0, "", QUEUE "/inbox/large");
+	ops[0].data = large;
+	ops[0].len = strlen(large);
+	ck_assert_uint_eq(ops[0].len, PAYLOAD_DEFAULT_MAX + 1);
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	run_ms(500);
+	ck_assert_str_eq(children(QUEUE "/inbox"), "");
+	ck_assert_str_eq(children(QUEUE "/tasks/0"), "");
+	ck_assert_str_ne(children(QUEUE "/dead/0"), "");
+	ck_assert_ptr_nonnull(strstr(notes, "larger than 64 KiB"));
+}
+END_TEST
+
 /* Twelve hundred tasks through the inbox: segments roll; cancelled, they close; retention removes the older results. */
 START_TEST(test_segments)
 {
@@ -681,6 +702,7 @@ main(void)
 	tcase_add_test(tcase, test_cancel_waiting);
 	tcase_add_test(tcase, test_cancel_claimed);
 	tcase_add_test(tcase, test_inbox);
+	tcase_add_test(tcase, test_inbox_large);
 	tcase_add_test(tcase, test_segments);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
