@@ -164,6 +164,9 @@ pick(struct dispatcher *d, struct folder *folder, struct task *task)
 
 	if (!claim)
 		return false;
+	/* A folder that was deleted can come back, made by a coordinator that knows nothing of it. */
+	if (folder->next_n > d->claim_base)
+		d->claim_base = folder->next_n;
 	folder->next_n++;
 	claim->phase = CLAIM_SENDING;
 	claim->started = STARTED_UNKNOWN;

@@ -360,10 +360,12 @@ same_claim(const struct node *a, const struct node *b)
 }
 
 /* Claims are made in ascending order, so a number below a listed one that is neither listed nor known is over, or its
- * assign was refused. The leader may not know which, so it is told as for any claim that vanished. */
+ * assign was refused. The leader may not know which, so it is told as for any claim that vanished. Numbers of leaders
+ * before the one that made the highest are only resolved: it found out by listing which of their claims there are. */
 static void
 resolve_gaps(struct worker *worker, uint64_t highest)
 {
+	uint64_t base = highest ? (highest - 1) / CLAIMS_PER_LEADER * CLAIMS_PER_LEADER : 0;
 	uint64_t from = worker->resolved.low + 1, gap_from, gap_to;
 
 	for (int place = place_of(worker, from); from <= highest; place++) {
@@ -372,7 +374,14 @@ resolve_gaps(struct worker *worker, uint64_t highest)
 		if (place < worker->claim_count && worker->claims[place]->node.n <= highest)
 			next = worker->claims[place]->node.n;
 		while (resolved_gap(&worker->resolved, from, next - 1, &gap_from, &gap_to)) {
-			claim_vanished(worker, gap_from, gap_to);
+			if (gap_from > base) {
+				claim_vanished(worker, gap_from, gap_to);
+			} else {
+				if (gap_to > base)
+					gap_to = base;
+				if (!resolved_add(&worker->resolved, gap_from, gap_to))
+					worker_failed(worker);
+			}
 			from = gap_to + 1;
 		}
 		from = next + 1;

@@ -39,9 +39,6 @@
 #define DELETES_MAX 250		/* znodes removed by one multi */
 #define RETRY_PAUSE_MS 1000	/* before what was refused for no reason of ours is tried again */
 #define CLASS_PAUSE_MS 10000	/* before a class that could not be read is looked at again */
-/* A leader numbers claims from its own candidate's sequence number times this on: a number of a claim that was
- * revoked stands neither in listing nor report, and must never be used again in that folder. */
-#define CLAIMS_PER_LEADER UINT64_C(1000000000)
 #define SAMPLES_MAX 16		/* results looked at to estimate the bytes of a segment */
 
 struct poll;
@@ -478,7 +475,7 @@ struct dispatcher {
 	char *mine, *before;	/* candidates: the own one, the one to watch */
 	int64_t stand_at_ms;
 	uint64_t czxid;
-	uint64_t claim_base;	/* claims are numbered above this */
+	uint64_t claim_base;	/* claims of new folders are numbered above this: no number is used twice */
 	char *find_name;	/* candidate whose owner is being looked at */
 	char *suspects[SUSPECTS_MAX];	/* candidates whose processes are being probed */
 	int suspect_count;

@@ -28,6 +28,10 @@
 #define LIST_PAUSE_MIN_MS 2		/* between two listings of one folder: */
 #define LIST_PAUSE_FACTOR 10		/* at least this many times the last one's duration */
 
+/* A leader numbers claims from its own candidate's sequence number times this on: a number of a claim that was
+ * revoked stands neither in listing nor report, and must never be used again in that folder. */
+#define CLAIMS_PER_LEADER 1000000000ULL
+
 /* Queues. */
 #ifndef SEGMENT_SIZE			/* tests/sim has shorter ones */
 #define SEGMENT_SIZE 500		/* soft: a submitter that sees this sequence number rolls */

@@ -582,6 +582,27 @@ START_TEST(gaps_are_returned)
 }
 END_TEST
 
+/* A new leader numbers claims from far above; what lies between is no work that came back. */
+START_TEST(gap_between_leaders)
+{
+	uint64_t first = CLAIMS_PER_LEADER + 1;
+
+	register_first();
+	struct node children[] = { live(1), claim(1, "aaaaaaaaaaaa", 5, 1), claim(first + 2, "cccccccccccc", 5, 1) };
+	folder_changed();
+	answer_list(NODE_FOLDER, children, 3);
+	answer_class(MODE_EXCLUSIVE);
+	answer_task("{}");
+	answer_task("{}");
+	ended(1, STATE_DONE, NULL, 2.0);
+	struct pending out = take(REQ_MULTI, NODE_RESULT);
+	const struct rec_report *report = &op_of(&out.request, OP_SET, NODE_FOLDER)->record.report;
+	ck_assert_uint_eq(report->low, first + 1);
+	ck_assert_uint_eq(report->returned_total, 2);
+	ck_assert_uint_eq(report->returned_last[0], first);
+}
+END_TEST
+
 /* A batch is read once for all its tasks. */
 START_TEST(batch_is_read_once)
 {
@@ -982,6 +1003,7 @@ main(void)
 	tcase_add_test(tests, second_coordinator);
 	tcase_add_test(tests, starts_by_priority);
 	tcase_add_test(tests, gaps_are_returned);
+	tcase_add_test(tests, gap_between_leaders);
 	tcase_add_test(tests, batch_is_read_once);
 	tcase_add_test(tests, suspect_is_marked_first);
 	tcase_add_test(tests, lease_is_renewed_before_a_start);
