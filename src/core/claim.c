@@ -197,10 +197,11 @@ claim_ended(struct worker *worker, uint64_t n, const struct outcome *outcome)
 		return;
 	if (outcome->started_wall_ms)
 		report_ran(worker, outcome);
-	/* Stopped by us or by the lease, not by its own doing: it runs again elsewhere, and nothing is counted. */
+	/* Stopped by us or by the lease, or never started for want of processes, not by its own doing: it runs again, and
+	 * nothing is counted. */
 	const char *reason = outcome->reason ? outcome->reason : "";
 	bool again = outcome->state == STATE_LOST && (strcmp(reason, "lease") == 0 || strcmp(reason, "drain") == 0 ||
-	    strcmp(reason, "requeued") == 0 || strcmp(reason, "revoked") == 0);
+	    strcmp(reason, "requeued") == 0 || strcmp(reason, "revoked") == 0 || strcmp(reason, "spawn") == 0);
 	const char *word = again ? "stopped and given back" : task_state_word(outcome->state);
 	bool says_more = reason[0] && strcmp(reason, word) != 0;
 	plan_note(worker->plan, NOTE_DEBUG, "task %s: %s%s%s, run %u", claim_id(worker, claim), word, says_more ? ", " : "",

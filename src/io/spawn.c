@@ -135,10 +135,11 @@ exec_in_path(const struct spawn *spawn)
 		int all = snprintf(file, sizeof file, "%.*s%s%s", (int)len, from, len ? "/" : "./", name);
 		if (all > 0 && (size_t)all < sizeof file) {
 			execve(file, argv, environment);
-			/* A file that may not be executed is remembered, but a later one in the path may do. */
-			if (errno == EACCES)
+			/* A file that may not be executed is remembered, but a later one in the path may do. A directory that we
+			 * may not look into holds nothing for us. */
+			if (errno == EACCES && access(file, F_OK) == 0)
 				error = EACCES;
-			else if (errno != ENOENT && errno != ENOTDIR)
+			else if (errno != EACCES && errno != ENOENT && errno != ENOTDIR)
 				return errno;
 		}
 		if (!from[len])
@@ -147,15 +148,29 @@ exec_in_path(const struct spawn *spawn)
 	}
 }
 
+/* Moves this process into the group. */
+static bool
+join(int cgroup_fd)
+{
+	int fd = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	bool joined = fd >= 0 && write(fd, "0", 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return joined;
+}
+
 static void __attribute__((noreturn))
-child(const struct spawn *spawn, struct spawn_error *error, pid_t parent)
+child(const struct spawn *spawn, struct spawn_error *error, pid_t parent, bool born_outside)
 {
 	error->stage = SPAWN_SETUP;
+	if (born_outside && !join(spawn->cgroup_fd))
+		goto failed;
 	if (spawn->task && setsid() < 0)
 		goto failed;
 	reset_signals();
 	if (spawn->dies_with_us) {
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
 			goto failed;
 		if (getppid() != parent)
 			_exit(127);	/* it ended before the wish was known to the kernel */
@@ -193,9 +208,15 @@ spawn(const struct spawn *wanted, struct spawn_error **error)
 	/* The child must not run our signal handlers: they write to descriptors that it shares with us. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
+	bool outside = false;
 	pid_t pid = wanted->cgroup_fd >= 0 ? (pid_t)syscall(SYS_clone3, &args, sizeof args) : fork();
+	/* Where a filter or an interpreter knows no clone3, the child moves over by itself: slower, nothing else. */
+	if (pid < 0 && wanted->cgroup_fd >= 0 && (errno == ENOSYS || errno == EPERM || errno == EINVAL)) {
+		outside = true;
+		pid = fork();
+	}
 	if (pid == 0)
-		child(wanted, *error, parent);
+		child(wanted, *error, parent, outside);
 	int number = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0) {

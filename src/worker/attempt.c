@@ -22,6 +22,7 @@
 
 #define LOG_HEAD_BYTES (64ULL * 1024 * 1024)	/* per stream */
 #define LOG_END_BYTES (1024 * 1024)
+#define NOT_STARTED_PAUSE_MS 1000	/* so a machine out of processes does not spin its tasks round */
 
 /* Nothing runs (any more): the outcome for what never started. */
 static void
@@ -52,6 +53,10 @@ on_timer(void *context)
 {
 	struct attempt *attempt = context;
 
+	if (attempt->phase == ATTEMPT_ENDED) {
+		runner_report_end(attempt->runner, attempt);
+		return;
+	}
 	if (attempt->phase != ATTEMPT_RUNNING)
 		return;
 	if (attempt->stopping)
@@ -131,6 +136,7 @@ try_start(struct attempt *attempt, const struct task_spec *spec)
 		if (attempt->group[0])
 			cgroup_remove(runner_cgroup(attempt->runner), attempt->group);
 		end_at_once(attempt, STATE_LOST, "spawn");
+		attempt->not_started = true;
 	}
 	arena_free(&arena);
 }
@@ -248,6 +254,7 @@ not_started(struct attempt *attempt)
 		log_error("task %s: cannot start: %s", attempt->id, attempt->reason);
 		outcome->state = STATE_LOST;
 		outcome->reason = "spawn";
+		attempt->not_started = true;
 		return;
 	}
 	outcome->state = STATE_FAILED;
@@ -305,9 +312,17 @@ attempt_end(struct attempt *attempt)
 	}
 	capture_free(attempt->capture);
 	attempt->capture = NULL;
-	timer_free(attempt->timer);
-	attempt->timer = NULL;
+	timer_stop(attempt->timer);
 	attempt->phase = ATTEMPT_ENDED;
 	if (attempt->left_overs)
 		log_info("task %s: left processes running, which were killed: %d", attempt->id, attempt->left_overs);
+}
+
+bool
+attempt_pauses(struct attempt *attempt)
+{
+	if (!attempt->not_started || !attempt->timer)
+		return false;
+	timer_set(attempt->timer, NOT_STARTED_PAUSE_MS);
+	return true;
 }

@@ -31,6 +31,7 @@ struct attempt {
 	char fence[33];
 	bool exclusive;
 	enum attempt_phase phase;
+	bool not_started;		/* the system refused: "spawn" */
 	bool forgotten;			/* nobody wants its result: it is freed when it has ended */
 	pid_t pid;			/* also of its group and session; 0 when nothing was started */
 	uint64_t start;			/* clock ticks since boot: whatever began earlier is not of this attempt */
@@ -38,7 +39,7 @@ struct attempt {
 	struct spawn_error *error;
 	struct capture *capture;
 	char group[24];			/* name of its cgroup, "" = none */
-	struct timer *timer;		/* time limit, then end of the grace */
+	struct timer *timer;		/* time limit, then end of the grace; when ENDED without a start: pause before saying so */
 	int64_t kill_grace_ms;
 	bool stopping;			/* SIGTERM has been sent, for stop_*: */
 	int64_t kill_at_ms;		/* when SIGKILL follows; 0 = not set */
@@ -65,5 +66,7 @@ void attempt_stop(struct attempt *attempt, enum task_state state, const char *re
 void attempt_waited(struct attempt *attempt, int status, const struct rusage *usage);
 /* Nothing of it is left: CLEARING to ENDED; outcome is complete. */
 void attempt_end(struct attempt *attempt);
+/* The system would not start it: its end is to be told after a pause, by runner_report_end(), which this has arranged. */
+bool attempt_pauses(struct attempt *attempt);
 
 #endif

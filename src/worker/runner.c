@@ -232,8 +232,8 @@ drop(struct runner *runner, struct attempt *attempt)
 	attempt_free(attempt);
 }
 
-static void
-report_end(struct runner *runner, struct attempt *attempt)
+void
+runner_report_end(struct runner *runner, struct attempt *attempt)
 {
 	struct message message = { .kind = MSG_ENDED };
 
@@ -252,7 +252,8 @@ finish(struct runner *runner, struct attempt *attempt)
 	DL_DELETE(runner->clearing, attempt);
 	attempt_end(attempt);
 	runner_log_event(runner, attempt, MSG_LOG_END, 0);
-	report_end(runner, attempt);
+	if (!attempt_pauses(attempt))
+		runner_report_end(runner, attempt);
 }
 
 /* Which attempt a child of ours that is no main process came from: by the marks in its environment, by its session.
@@ -420,7 +421,8 @@ start(struct runner *runner, const struct message *message)
 	}
 	HASH_ADD(hh, runner->attempts, claim.n, sizeof attempt->claim.n, attempt);
 	if (attempt->phase == ATTEMPT_ENDED) {
-		report_end(runner, attempt);
+		if (!attempt_pauses(attempt))
+			runner_report_end(runner, attempt);
 		return;
 	}
 	HASH_ADD(hh_pid, runner->by_pid, pid, sizeof attempt->pid, attempt);
@@ -566,7 +568,7 @@ runner_new(struct event_base *base, const struct runner_conf *conf)
 	runner->again = timer_new(base, on_again, runner);
 	if (!runner->environ || !runner->lease_alarm || !runner->again ||
 	    loop_signal(base, SIGCHLD, on_child, runner) != 0 || !process_boot_id(runner->boot) || !process_read(getpid(), &self) ||
-	    prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || spawn_init() != 0) {
+	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0 || spawn_init() != 0) {
 		runner_free(runner);
 		return NULL;
 	}

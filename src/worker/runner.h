@@ -57,6 +57,8 @@ int runner_logs_fd(const struct runner *runner);
 const char *runner_work_dir(const struct runner *runner);
 struct cgroup *runner_cgroup(const struct runner *runner);
 bool runner_lease_holds(const struct runner *runner);
+/* Tells the coordinator how it ended; frees it when nobody wants to know. */
+void runner_report_end(struct runner *runner, struct attempt *attempt);
 void runner_log_event(struct runner *runner, const struct attempt *attempt, enum message_kind kind, uint32_t stream);
 
 #endif

@@ -27,6 +27,7 @@
 int open_directory(const char *path);	/* test_runner_files.c: core/plan.h and sys/stat.h do not go together */
 long long file_size(const char *path);
 bool small_disk(void);
+int limit_files(int pid, unsigned long count);
 
 #define DEADLINE_MS 20000
 
@@ -309,6 +310,25 @@ START_TEST(not_started)
 	outcome = run_message(&message);
 	ck_assert_int_eq(outcome.exit_code, 126);
 	ck_assert_str_eq(outcome.reason, "chdir: No such file or directory");
+}
+END_TEST
+
+/* The machine refuses another process: the task is not to blame, and the machine is not pressed. */
+START_TEST(no_process)
+{
+	struct message message = task("exit 0");
+
+	message.start.spec.cwd = dir;
+	ck_assert_int_eq(limit_files(runner_pid, 3), 0);
+	int64_t began = clock_boot_ms();
+	send_message(&message);
+	struct message answer = expect(MSG_ENDED);
+	ck_assert_int_eq(answer.ended.outcome.state, STATE_LOST);
+	ck_assert_str_eq(answer.ended.outcome.reason, "spawn");
+	ck_assert_int_eq(answer.ended.outcome.started_wall_ms, 0);
+	ck_assert_int_ge(clock_boot_ms() - began, 900);
+	ck_assert_int_eq(limit_files(runner_pid, 1000), 0);
+	ck_assert_int_eq(run("exit 0").state, STATE_DONE);
 }
 END_TEST
 
@@ -622,6 +642,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, exits);
 	tcase_add_test(tcase, not_started);
+	tcase_add_test(tcase, no_process);
 	tcase_add_test(tcase, nothing_to_start);
 	tcase_add_test(tcase, surroundings);
 	tcase_add_test(tcase, time_limit);

@@ -5,11 +5,13 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 int open_directory(const char *path);
 long long file_size(const char *path);
 bool small_disk(void);
+int limit_files(int pid, unsigned long count);
 
 int
 open_directory(const char *path)
@@ -31,4 +33,16 @@ small_disk(void)
 {
 	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	    mount("none", "/tmp", "tmpfs", 0, "size=1m") == 0;
+}
+
+/* How many descriptors another process may open from now on. */
+int
+limit_files(int pid, unsigned long count)
+{
+	struct rlimit limit;
+
+	if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit) != 0)
+		return -1;
+	limit.rlim_cur = count;
+	return prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
 }
