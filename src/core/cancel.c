@@ -549,8 +549,12 @@ wishes_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply
 	HASH_ITER(hh, folder->wishes, wish, next)
 		if (!wish->in_tree && !wish->busy)
 			withdrawn(d, wish);
-	if (folder->wishes || folder->busy || (segment && !segment->gone))
+	if (folder->wishes || folder->busy)
 		return;
+	if (segment && !segment->gone) {
+		segment_tend(d, segment);	/* nothing but these may have kept it open */
+		return;
+	}
 	if (reply->rc == RC_NONODE) {
 		folder_free_wishes(d, folder);
 		return;
