@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,11 +55,23 @@ folder_open_file(int fd, const char *folder, const char *name)
 }
 
 int
-folder_lock(int fd)
+folder_lock(int fd, int *holder)
 {
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int file = openat(fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (file < 0)
+		return -1;
+	/* The file stays open for the life of the process: any close of it would end the lock. */
+	if (fcntl(file, F_SETLK, &lock) == 0)
 		return 0;
-	return errno == EWOULDBLOCK ? 1 : -1;
+	int error = errno;
+	*holder = 0;
+	if ((error == EAGAIN || error == EACCES) && fcntl(file, F_GETLK, &lock) == 0)
+		*holder = lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+	close(file);
+	errno = error;
+	return error == EAGAIN || error == EACCES ? 1 : -1;
 }
 
 static int

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/exits.h"
@@ -27,8 +26,6 @@
 #include "worker/options.h"
 #include "worker/runner.h"
 
-#define LOCK_WAIT_MS 3000	/* for the state directory */
-#define LOCK_PAUSE_MS 20
 #define LOG_QUEUE_MAX (8 * 1024 * 1024)	/* a log server that does not read is replaced */
 #define LEAVE_MS 5000			/* for the coordinator to close its session; after a second signal, to do anything */
 #define LIVES_SIZE 4096
@@ -247,18 +244,6 @@ on_stop_signal(void *context)
 
 /* ---- life ---- */
 
-/* What a killed life had forked and not yet executed holds its lock until it dies, too: so not at the first refusal. */
-static int
-lock_state(int fd)
-{
-	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
-	int locked;
-
-	for (int tries = LOCK_WAIT_MS / LOCK_PAUSE_MS; (locked = folder_lock(fd)) > 0 && tries > 0; tries--)
-		nanosleep(&pause, NULL);
-	return locked;
-}
-
 static bool
 open_state(struct service *s)
 {
@@ -269,10 +254,13 @@ open_state(struct service *s)
 		log_error("worker %s: cannot use the state directory %s: %s", s->options->name, path, strerror(errno));
 		return false;
 	}
-	int locked = lock_state(s->state_fd);
+	int holder = 0, locked = folder_lock(s->state_fd, &holder);
 	if (locked != 0) {
-		log_error("worker %s: cannot have the state directory %s: %s", s->options->name, path,
-		    locked > 0 ? "another zkq-worker uses it; give this one another --name" : strerror(errno));
+		if (locked > 0)
+			log_error("worker %s: another zkq-worker, pid %d, uses the state directory %s: give this one another --name",
+			    s->options->name, holder, path);
+		else
+			log_error("worker %s: cannot lock the state directory %s: %s", s->options->name, path, strerror(errno));
 		return false;
 	}
 	int work_fd = folder_open(s->options->work_dir);

@@ -13,7 +13,8 @@ def family(ledger, then):
     """A task with a daemonised grandchild: its own session, no parent left. Both write their pids."""
     return {"argv": ["sh", "-c",
                      'setsid -f sh -c \'echo grandchild $$ "$ZKQ_ATTEMPT" >> "$1"; exec sleep 1000\' sh "$1" </dev/null '
-                     '>/dev/null 2>&1; echo task $$ "$ZKQ_ATTEMPT" >> "$1"; ' + then, "sh", ledger.path]}
+                     '>/dev/null 2>&1; until grep -q "grandchild .* $ZKQ_ATTEMPT" "$1"; do sleep 0.01; done; '
+                     'echo task $$ "$ZKQ_ATTEMPT" >> "$1"; ' + then, "sh", ledger.path]}
 
 
 class LeftOvers(unittest.TestCase):
