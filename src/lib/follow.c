@@ -19,6 +19,7 @@
 
 #define LOOK_FIRST_MS 25	/* most short tasks are over by then and need no look at the claims */
 #define LOOK_MAX_MS 2000	/* a look costs a listing per worker */
+#define ASK_MAX_MS 250		/* asking the worker that has the claim costs nobody else anything */
 #define QUIET_MS 3000		/* a stream that gives nothing for so long: does the attempt still stand? */
 #define LAST_MS 5000		/* the result is there but the log server gives nothing: give up */
 
@@ -151,6 +152,35 @@ take_address(void *context, const struct reply *reply)
 		attempt->token = token_of(reply->record.bytes.data);
 }
 
+static bool
+read_address(struct follow *follow)
+{
+	struct attempt *attempt = &follow->attempt;
+	struct plan *plan = &follow->reads.plan;
+
+	free(attempt->token);
+	attempt->token = NULL;
+	plan_get(plan, 0, 0, node_of_worker(NODE_WORKER, attempt->worker), REC_WORKER, false);
+	plan_get(plan, 0, 0, node_of_worker(NODE_LOGKEY, attempt->worker), REC_BYTES, false);
+	return reads_run(follow->handle, &follow->reads, take_address, attempt, follow->deadline) == ZKQ_OK &&
+	    attempt->address;
+}
+
+/* What cannot be reached may have moved: a worker that comes back has a new port. */
+static void
+close_streams(struct follow *follow)
+{
+	struct attempt *attempt = &follow->attempt;
+
+	for (int i = 0; i < 2; i++) {
+		if (follow->http[i].state == HTTP_BROKEN || (follow->http[i].state == HTTP_REFUSED && follow->http[i].status != 404)) {
+			free(attempt->address);
+			attempt->address = NULL;
+		}
+		http_close(&follow->http[i]);
+	}
+}
+
 /* Opens the streams of the attempt that have not ended. False when its worker cannot be reached now. */
 static bool
 open_streams(struct follow *follow)
@@ -159,12 +189,7 @@ open_streams(struct follow *follow)
 	struct attempt *attempt = &follow->attempt;
 	char path[128];
 
-	free(attempt->address);
-	free(attempt->token);
-	attempt->address = attempt->token = NULL;
-	plan_get(&follow->reads.plan, 0, 0, node_of_worker(NODE_WORKER, attempt->worker), REC_WORKER, false);
-	plan_get(&follow->reads.plan, 0, 0, node_of_worker(NODE_LOGKEY, attempt->worker), REC_BYTES, false);
-	if (reads_run(follow->handle, &follow->reads, take_address, attempt, follow->deadline) != ZKQ_OK || !attempt->address)
+	if (!attempt->address && !read_address(follow))
 		return false;
 	bool open = false;
 	for (int i = 0; i < 2; i++) {
@@ -288,29 +313,42 @@ wait_a_little(struct follow *follow, int64_t ms)
 		;
 }
 
+static int64_t
+longer(int64_t pause, int64_t most)
+{
+	return pause * 2 < most ? pause * 2 : most;
+}
+
 static void
 follow_attempts(struct follow *follow)
 {
-	int64_t pause = LOOK_FIRST_MS;
+	int64_t pause = LOOK_FIRST_MS, look_ms = 0;
+	bool there = false;
 
-	while (!follow->answered && link_now_ms() < follow->deadline) {
-		bool there;
-
+	while (link_now_ms() < follow->deadline) {
 		wait_a_little(follow, pause);
-		pause = pause * 2 < LOOK_MAX_MS ? pause * 2 : LOOK_MAX_MS;
+		if (!follow->answered && (!there || link_now_ms() >= look_ms)) {
+			if (look_for_claim(follow, &there))
+				pause = LOOK_FIRST_MS;
+			look_ms = link_now_ms() + LOOK_MAX_MS;
+		}
 		if (follow->answered)
 			return;
-		if (look_for_claim(follow, &there))
-			pause = LOOK_FIRST_MS;
-		if (!there || follow->answered || attempt_read(&follow->attempt))
+		if (!there || attempt_read(&follow->attempt)) {
+			there = false;
+			pause = longer(pause, LOOK_MAX_MS);
 			continue;
+		}
 		uint64_t before = follow->attempt.offset[0] + follow->attempt.offset[1];
 		if (open_streams(follow))
 			read_streams(follow);
-		http_close(&follow->http[0]);
-		http_close(&follow->http[1]);
+		close_streams(follow);
 		if (attempt_read(&follow->attempt) || follow->attempt.offset[0] + follow->attempt.offset[1] != before)
 			pause = LOOK_FIRST_MS;	/* the result or the next attempt will be there soon */
+		else
+			pause = longer(pause, follow->attempt.address ? ASK_MAX_MS : LOOK_MAX_MS);
+		if (!follow->attempt.address)
+			there = false;	/* look whether that worker has the claim still */
 	}
 }
 
@@ -358,8 +396,7 @@ read_rest(struct follow *follow)
 	}
 	if (open_streams(follow))
 		read_streams(follow);
-	http_close(&follow->http[0]);
-	http_close(&follow->http[1]);
+	close_streams(follow);
 	if (attempt_read(attempt))
 		return;
 	attempt->reached = false;
