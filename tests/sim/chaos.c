@@ -5,11 +5,12 @@
 #include <string.h>
 
 #define SCAN_EVERY_US (20 * SECOND_US)
+#define INBOX_LAST 8	/* tasks of which one is removed by hand now and then */
 
 enum fault {
 	FAULT_CUT, FAULT_SILENCE, FAULT_EXPIRE, FAULT_STALL, FAULT_OUTAGE, FAULT_KILL_DISPATCHER, FAULT_KILL_COORDINATOR,
 	FAULT_KILL_RUNNER, FAULT_KILL_BOTH, FAULT_REBOOT, FAULT_DRAIN, FAULT_STOP_DISPATCHER, FAULT_KILL_SUBMITTER,
-	FAULT_FREEZE, FAULT_ALL_DISPATCHERS, FAULT_KINDS
+	FAULT_FREEZE, FAULT_ALL_DISPATCHERS, FAULT_LATE_RETURN, FAULT_KINDS
 };
 
 struct chaos {
@@ -21,6 +22,8 @@ struct chaos {
 	int batch_max;
 	uint64_t tasks, tasks_max;
 	bool inbox, cancels, classes;
+	uint64_t inbox_last[INBOX_LAST];
+	uint32_t strike_ppm;	/* of the commits: a fault hits their author then and there */
 };
 
 static int64_t
@@ -70,6 +73,39 @@ start_later(struct chaos *chaos, struct actor *actor)
 
 	agenda_at(&chaos->cluster->agenda, chaos->cluster->agenda.now_us + pick(chaos, 1000, most_us), start_due, NULL,
 	    actor, 0);
+}
+
+static void
+freeze_leader_due(void *context, void *object, uint64_t arg)
+{
+	struct cluster *cluster = context;
+	struct actor *leader = cluster_leader(cluster);
+
+	(void)object;
+	if (leader)
+		actor_freeze(leader, cluster->agenda.now_us + (int64_t)arg);
+}
+
+/* A worker is cut off and returns at about the time at which the leader gives up waiting, while the leader is stopped
+ * for a moment: what it does then it does before it hears of the return. */
+static void
+late_return(struct chaos *chaos)
+{
+	struct cluster *cluster = chaos->cluster;
+	struct actor *actor = any(chaos, ACTOR_WORKER);
+	int64_t now_us = cluster->agenda.now_us, wait_us = cluster->conf.lost_after_ms * 1000;
+	int64_t session_us = cluster->conf.session_timeout_ms * INT64_C(1000);
+
+	if (!actor_up(actor))
+		return;
+	cluster_say(cluster, "fault: network of %s is silent until it is about to be given up", actor_name(actor));
+	cluster->faults++;
+	/* The session ends after two thirds to all of its timeout. */
+	int64_t back_us = now_us + wait_us + pick(chaos, session_us * 2 / 3, session_us + 500000);
+	client_silence(actor_client(actor), back_us);
+	int64_t pause_us = pick(chaos, session_us / 8, session_us * 6 / 10);
+	agenda_at(&cluster->agenda, back_us - pick(chaos, 0, pause_us / 2), freeze_leader_due, cluster, NULL,
+	    (uint64_t)pause_us);
 }
 
 static void
@@ -166,9 +202,68 @@ do_fault(struct chaos *chaos, enum fault fault)
 				start_later(chaos, cluster->actors[i]);
 			}
 		break;
+	case FAULT_LATE_RETURN:
+		late_return(chaos);
+		break;
 	case FAULT_KINDS:
 		break;
 	}
+}
+
+/* Between the commit of an actor's multi and its reply, or shortly afterwards. */
+static void
+strike(void *context, void *object, uint64_t arg)
+{
+	struct chaos *chaos = context;
+	struct cluster *cluster = chaos->cluster;
+	struct actor *actor = object;
+
+	(void)arg;
+	if (!actor_up(actor) || cluster->agenda.now_us >= chaos->end_us)
+		return;
+	switch (pick(chaos, 0, 5)) {
+	case 0:
+		cluster_say(cluster, "strike: connection of %s breaks", actor_name(actor));
+		client_cut(actor_client(actor));
+		break;
+	case 1:
+		cluster_say(cluster, "strike: session of %s is ended", actor_name(actor));
+		client_expire(actor_client(actor));
+		break;
+	case 2:
+		actor_freeze(actor, cluster->agenda.now_us + pick(chaos, 10000, 20 * SECOND_US));
+		break;
+	case 3:
+		cluster_say(cluster, "strike: network of %s is silent", actor_name(actor));
+		client_silence(actor_client(actor), cluster->agenda.now_us + pick(chaos, SECOND_US, 60 * SECOND_US));
+		break;
+	case 4:
+		if (actor_kind(actor) == ACTOR_WORKER) {
+			actor_kill_both(actor);
+			start_later(chaos, actor);
+			break;
+		}
+		/* fall through */
+	default:
+		actor_kill(actor);
+		if (actor_kind(actor) != ACTOR_WORKER)
+			start_later(chaos, actor);
+		break;
+	}
+	cluster->faults++;
+}
+
+static void
+on_commit(void *context, struct actor *actor)
+{
+	struct chaos *chaos = context;
+	struct agenda *agenda = &chaos->cluster->agenda;
+
+	if (actor_kind(actor) == ACTOR_PERSON || agenda->now_us >= chaos->end_us ||
+	    !agenda_chance(agenda, chaos->strike_ppm))
+		return;
+	int64_t later_us = odds(chaos, 50) ? 0 : pick(chaos, 0, 3 * chaos->cluster->conf.ensemble.latency_us);
+	agenda_at(agenda, agenda->now_us + later_us, strike, chaos, actor, 0);
 }
 
 static void
@@ -205,8 +300,9 @@ work_due(void *context, void *object, uint64_t arg)
 	if (cluster->agenda.now_us >= chaos->end_us)
 		return;
 	if (chaos->inbox && odds(chaos, 25) && chaos->tasks < chaos->tasks_max) {
-		person_inbox(cluster, odds(chaos, 80));
-		chaos->tasks++;
+		chaos->inbox_last[chaos->tasks++ % INBOX_LAST] = person_inbox(cluster, odds(chaos, 80));
+	} else if (chaos->inbox && odds(chaos, 10)) {
+		person_remove(cluster, chaos->inbox_last[pick(chaos, 0, INBOX_LAST - 1)]);
 	} else if (actor && actor_up(actor) && chaos->cancels && odds(chaos, 25)) {
 		uint64_t serial = user_pick(actor);
 
@@ -252,7 +348,7 @@ draw(struct chaos *chaos, struct cluster_conf *conf, uint64_t seed, bool calm)
 	conf->workers = (int)DRAW(1, 4);
 	conf->submitters = (int)DRAW(1, 3);
 	conf->slots = (int)DRAW(1, 4);
-	if (DRAW(0, 3) == 0) {
+	if (DRAW(0, 1)) {
 		conf->session_timeout_ms = 4000;
 		conf->lost_after_ms = 6000;
 	}
@@ -292,6 +388,8 @@ draw(struct chaos *chaos, struct cluster_conf *conf, uint64_t seed, bool calm)
 	conf->ensemble.late_ppm = DRAW(0, 1) ? 300000 : 0;
 	for (int i = 0; i < FAULT_KINDS; i++)
 		chaos->kinds[i] = DRAW(0, 2) == 0;
+	if (DRAW(0, 2) == 0)
+		chaos->strike_ppm = (uint32_t)DRAW(1000, 40000);
 #undef DRAW
 }
 
@@ -315,6 +413,8 @@ chaos_run(uint64_t seed, enum planted planted, bool calm, bool verbose, struct c
 	conf.planted = planted;
 	struct cluster *cluster = chaos.cluster = cluster_new(&conf);
 	bool fine = true;
+	cluster->on_commit = on_commit;
+	cluster->commit_context = &chaos;
 	/* Once there is a tree, sometimes with short retention; faults at once, all the same. */
 	if (!calm)
 		agenda_at(&cluster->agenda, pick(&chaos, 0, 2 * SECOND_US), fault_due, &chaos, NULL, 0);

@@ -69,7 +69,6 @@ planted_word(enum planted planted)
 		[PLANTED_TASK_CHECK] = "task-check",
 		[PLANTED_FOLDER_VERSION] = "folder-version",
 		[PLANTED_SEGMENT_CHECK] = "segment-check",
-		[PLANTED_WORKER_LIVE] = "worker-live",
 		[PLANTED_LEASE] = "lease",
 		[PLANTED_RESEND] = "resend",
 		[PLANTED_LOST_AFTER] = "lost-after",
@@ -215,8 +214,6 @@ plant(struct actor *actor, struct request *request)
 				void_op(op);
 			break;
 		case ACTOR_WORKER:
-			if (planted == PLANTED_WORKER_LIVE && check && kind == NODE_LIVE)
-				void_op(op);
 			if (planted == PLANTED_STARTED && op->kind == OP_SET && kind == NODE_CLAIM)
 				void_op(op);
 			if (planted == PLANTED_LOST_AFTER && kind == NODE_FOLDER && op->record.kind == REC_REPORT)
@@ -870,6 +867,8 @@ on_txn(void *context, const struct txn *txn)
 	struct actor *actor = txn->client ? client_context(txn->client) : NULL;
 
 	invariant_txn(cluster->invariant, txn, actor && actor->kind == ACTOR_DISPATCHER);
+	if (actor && txn->rc == RC_OK && cluster->on_commit)
+		cluster->on_commit(cluster->commit_context, actor);
 	if (!cluster->on_line && !cluster->conf.verbose)
 		return;
 	char line[65536];
@@ -1021,17 +1020,26 @@ cluster_leader(struct cluster *cluster)
 /* ---- what is left ---- */
 
 static int
-left_below(const struct znode *at, FILE *stream)
+left_below(const struct tree *tree, const struct znode *at, FILE *stream)
 {
 	struct node node;
 	int count = 0;
 
 	if (path_parse(SIM_ROOT, at->path, &node)) {
 		switch (node.kind) {
-		case NODE_TASK: case NODE_BATCH: case NODE_CLAIM: case NODE_ORDER: case NODE_CANCEL: case NODE_RETRY:
+		case NODE_TASK: case NODE_BATCH: case NODE_CLAIM: case NODE_ORDER: case NODE_CANCEL:
 		case NODE_INBOX_TASK:
 			count = 1;
 			break;
+		case NODE_RETRY: {
+			/* One whose task was removed by hand stays until its segment is deleted. */
+			char path[PATH_BUFFER];
+			struct node segment = node_of_segment(NODE_SEGMENT, node.queue, node.seg);
+
+			path_write(SIM_ROOT, &segment, false, path, sizeof path);
+			count = !tree_find(tree, path);
+			break;
+		}
 		case NODE_SEGMENT:
 			count = at->stat.version > 0;
 			break;
@@ -1045,7 +1053,7 @@ left_below(const struct znode *at, FILE *stream)
 	if (count && stream)
 		fprintf(stream, "  left: %s %s\n", at->path, at->blob ? at->blob->data : "");
 	for (const struct znode *child = at->children; child; child = child->next)
-		count += left_below(child, stream);
+		count += left_below(tree, child, stream);
 	return count;
 }
 
@@ -1053,7 +1061,7 @@ bool
 cluster_drained(struct cluster *cluster, FILE *stream)
 {
 	const struct znode *root = tree_find(ensemble_tree(cluster->ensemble), SIM_ROOT);
-	int count = root ? left_below(root, stream) : 1;
+	int count = root ? left_below(ensemble_tree(cluster->ensemble), root, stream) : 1;
 
 	for (int i = 0; i < cluster->actor_count; i++) {
 		int open = cluster->actors[i]->user ? user_open(cluster->actors[i]->user) : 0;
@@ -1164,5 +1172,16 @@ person_configure(struct cluster *cluster, const char *queue, const char *json)
 
 	path_write(SIM_ROOT, &node, false, path, sizeof path);
 	struct raw_op op = { .kind = OP_SET, .path = path, .data = json, .len = strlen(json), .version = ANY_VERSION };
+	person_send(cluster, &op, 1);
+}
+
+void
+person_remove(struct cluster *cluster, uint64_t serial)
+{
+	char path[PATH_BUFFER];
+
+	if (!invariant_by_hand(cluster->invariant, serial, path, sizeof path))
+		return;
+	struct raw_op op = { .kind = OP_DELETE, .path = path, .version = ANY_VERSION };
 	person_send(cluster, &op, 1);
 }

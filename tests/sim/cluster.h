@@ -30,7 +30,6 @@ enum planted {
 	PLANTED_TASK_CHECK,	/* leaders do not check the task when they assign */
 	PLANTED_FOLDER_VERSION,	/* leaders revoke without a check of the folder's version */
 	PLANTED_SEGMENT_CHECK,	/* submitters do not check that the segment is open */
-	PLANTED_WORKER_LIVE,	/* workers do not check live-<r> */
 	PLANTED_LEASE,		/* runners ignore the lease */
 	PLANTED_RESEND,		/* submitters send again what had an unknown outcome */
 	PLANTED_LOST_AFTER,	/* workers announce a third of the lost_after they use */
@@ -79,6 +78,8 @@ struct cluster {
 	uint64_t next_serial;
 	line_fn *on_line;	/* each transaction that matters, as one readable line; may be NULL */
 	void *line_context;
+	void (*on_commit)(void *context, struct actor *actor);	/* after each multi of an actor that was applied; may be NULL */
+	void *commit_context;
 	bool quiet;		/* no note of NOTE_ERROR is expected */
 	uint64_t errors;	/* notes of that level */
 	/* Processes that are alive, by pid. */
@@ -155,6 +156,8 @@ int user_waiting(const struct actor *actor);
 uint64_t person_inbox(struct cluster *cluster, bool valid);
 /* Cancels by id without asking: creates cancel/<seg> and the request. */
 void person_cancel(struct cluster *cluster, const char *queue, uint32_t seg, const char *token);
+/* Deletes the znode of a task from the inbox, wherever it has been moved to. */
+void person_remove(struct cluster *cluster, uint64_t serial);
 void person_configure(struct cluster *cluster, const char *queue, const char *json);
 
 /* ---- for cluster.c, runner.c and user.c ---- */

@@ -18,13 +18,13 @@ struct itask {
 	uint32_t seg;
 	struct task_name name;
 	uint64_t serial;	/* 0 = not known */
-	bool in_tasks, in_done, in_dead, accepted, cancelled;
+	bool in_tasks, in_done, in_dead, accepted, cancelled, by_hand;
 	int claims, results, claims_ever, starts, running, running_exclusive;
 	char claim[PATH_BUFFER];	/* path of the present one */
 	char running_claim[PATH_BUFFER];	/* path of the claim whose exclusive attempt runs */
 	struct fence fence;
 	int64_t created_ms;
-	int64_t zxid;		/* last looked at */
+	bool claimed_now;	/* in this transaction */
 	struct itask *touched;	/* next in this transaction */
 	bool is_touched;
 	UT_hash_handle hh, hh_serial;
@@ -286,6 +286,10 @@ task_created(struct invariant *invariant, struct itask *task, const struct node 
 		invariant_break(invariant, "task %s exists a second time", task->key);
 	task->name = node->task;
 	task->in_tasks = task->accepted = true;
+	const struct node folder = node_of_segment(NODE_SEGMENT, node->queue, node->seg);
+	const struct znode *segment = find_node(invariant, &folder);
+	if (segment && segment->stat.version != 0)
+		invariant_break(invariant, "task %s is put into a closed segment", task->key);
 	invariant->counts.accepted++;
 	if (blob) {
 		const char *at = blob->data;
@@ -313,6 +317,7 @@ claim_created(struct invariant *invariant, struct itask *task, const struct node
 	struct folder *folder;
 
 	task->claims++;
+	task->claimed_now = true;
 	invariant->counts.claims++;
 	snprintf(task->claim, sizeof task->claim, "%s", path);
 	if (fence_cmp(node->fence, task->fence) <= 0)
@@ -325,6 +330,11 @@ claim_created(struct invariant *invariant, struct itask *task, const struct node
 		strcpy(folder->key, key);
 		HASH_ADD_STR(invariant->folders, key, folder);
 	}
+	const struct znode *child = tree_parent(invariant->tree, path)->children;
+	while (child && strncmp(child->name, "live-", 5) != 0)
+		child = child->next;
+	if (!child)
+		invariant_break(invariant, "claim %s is made in the folder of an incarnation that is not alive", path);
 	if (node->n <= folder->last_n)
 		invariant_break(invariant, "claim number %llu of %s was used before", (unsigned long long)node->n, key);
 	folder->last_n = node->n;
@@ -460,11 +470,11 @@ look_at_task(struct invariant *invariant, struct itask *task)
 		invariant_break(invariant, "task %s is in %s%s%s", task->key, task->in_tasks ? "tasks " : "",
 		    task->in_done ? "done " : "", task->in_dead ? "dead" : "");
 	/* Results go away with retention only, which the change itself was asked about. */
-	if (places == 0 && task->accepted && task->results == 0)
+	if (places == 0 && task->accepted && task->results == 0 && !task->by_hand)
 		invariant_break(invariant, "task %s is nowhere", task->key);
 	if (task->claims > 1)
 		invariant_break(invariant, "task %s has %d claims", task->key, task->claims);
-	if (task->claims > 0 && !task->in_tasks)
+	if (task->claims > 0 && !task->in_tasks && (!task->by_hand || task->claimed_now))
 		invariant_break(invariant, "claim %s is for a task that is not in tasks", task->claim);
 	if (task->claims < 0)
 		invariant_break(invariant, "task %s has lost a claim that it never had", task->key);
@@ -609,6 +619,7 @@ invariant_txn(struct invariant *invariant, const struct txn *txn, bool from_disp
 	for (struct itask *task = invariant->touched; task; task = task->touched) {
 		task->is_touched = false;
 		look_at_task(invariant, task);
+		task->claimed_now = false;
 	}
 	for (int i = 0; i < invariant->queue_count; i++)
 		look_at_queue(invariant, invariant->queues[i]);
@@ -728,4 +739,17 @@ invariant_has_result(const struct invariant *invariant, const char *queue, uint3
 	const struct itask *task = task_find(invariant, queue, seg, token);
 
 	return task && task->results > 0;
+}
+
+bool
+invariant_by_hand(struct invariant *invariant, uint64_t serial, char *path, size_t size)
+{
+	struct itask *task;
+
+	HASH_FIND(hh_serial, invariant->by_serial, &serial, sizeof serial, task);
+	if (!task || !task->in_tasks)
+		return false;
+	struct node node = node_task(task->queue, task->seg, &task->name);
+	task->by_hand = true;
+	return path_write(invariant->root, &node, false, path, size) > 0;
 }

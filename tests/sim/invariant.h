@@ -40,6 +40,9 @@ void invariant_break(struct invariant *invariant, const char *format, ...) __att
 const char *invariant_task_name(const struct invariant *invariant, const char *queue, uint32_t seg, const char *token);
 /* Whether the task with this serial was ever accepted; id may be NULL. */
 bool invariant_accepted(const struct invariant *invariant, uint64_t serial, char id[64]);
+/* Somebody is going to delete the task's znode with zkCli: it may be nowhere from now on. Writes its path; false when it
+ * does not wait or run. */
+bool invariant_by_hand(struct invariant *invariant, uint64_t serial, char *path, size_t size);
 /* Id of a task whose result has once been there. */
 bool invariant_has_result(const struct invariant *invariant, const char *queue, uint32_t seg, const char *token);
 
