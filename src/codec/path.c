@@ -4,7 +4,6 @@
  */
 #include "codec/path.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +15,6 @@
 #define HEX "0123456789abcdef"
 #define DIGITS "0123456789"
 
-#define PORT_DEFAULT 2181
 #define SEQUENCE_DIGITS 10
 
 static const char *const verb_words[VERBS] = {
@@ -837,92 +835,4 @@ bool
 fence_parse(const char *text, struct fence *fence)
 {
 	return in_fence((struct in){ text, strlen(text) }, fence);
-}
-
-/* ---- connect strings ---- */
-
-static bool
-in_port(struct in in, uint32_t *port)
-{
-	return in.len <= 5 && in_number32(in, 1, 65535, port);
-}
-
-/* An IPv6 literal, perhaps with %zone. */
-static bool
-is_ipv6(struct in in)
-{
-	char text[INET6_ADDRSTRLEN];
-	unsigned char address[16];
-	const char *zone = memchr(in.text, '%', in.len);
-
-	if (zone) {
-		size_t len = (size_t)(zone - in.text);
-
-		if (!all_of(zone + 1, in.len - len - 1, ALNUM "._-", 32))
-			return false;
-		in.len = len;
-	}
-	if (in.len >= sizeof text)
-		return false;
-	memcpy(text, in.text, in.len);
-	text[in.len] = '\0';
-	return inet_pton(AF_INET6, text, address) == 1;
-}
-
-/* One "host[:port]". A literal of IPv6 may stand in brackets or, as the client library wants it, without: then
- * the last colon comes before the port, unless only the whole is an address. */
-static bool
-in_server(struct in in, struct in *host, uint32_t *port)
-{
-	*port = PORT_DEFAULT;
-	*host = in;
-	if (in.len && in.text[0] == '[') {
-		in_skip(&in, "[");
-		return in_until(&in, ']', host) && is_ipv6(*host) &&
-		    (in.len == 0 || (in_skip(&in, ":") && in_port(in, port)));
-	}
-	const char *colon = NULL;
-	for (size_t i = 0; i < in.len; i++)
-		if (in.text[i] == ':')
-			colon = in.text + i;
-	if (!colon)
-		return all_of(in.text, in.len, ALNUM "._-", 253);
-	host->len = (size_t)(colon - in.text);
-	struct in number = { colon + 1, in.len - host->len - 1 };
-	if ((all_of(host->text, host->len, ALNUM "._-", 253) || is_ipv6(*host)) && in_port(number, port))
-		return true;
-	*host = in;
-	*port = PORT_DEFAULT;
-	return is_ipv6(in);
-}
-
-bool
-connect_string_split(const char *connect, const char *root, char *hosts, size_t hosts_size, char *whole_root,
-    size_t root_size)
-{
-	size_t len = strcspn(connect, "/");
-	const char *chroot = connect + len;
-	struct out out = { .buffer = hosts, .size = hosts_size };
-
-	if (strcmp(chroot, "/") == 0)
-		chroot = "";
-	/* a comma: the chroot belongs behind the last server, not behind each */
-	if ((*chroot && (!root_ok(chroot) || strchr(chroot, ','))) || !root_ok(root) || hosts_size == 0)
-		return false;
-	for (const char *at = connect, *end = connect + len;; ) {
-		struct in host, entry = { at, strcspn(at, ",/") };
-		uint32_t port;
-
-		if (!in_server(entry, &host, &port))
-			return false;
-		out_add(&out, "%s%.*s:%" PRIu32, out.len ? "," : "", (int)host.len, host.text, port);
-		at += entry.len;
-		if (at == end)
-			break;
-		at++;
-	}
-	if (out.bad)
-		return false;
-	int root_len = snprintf(whole_root, root_size, "%s%s", chroot, root);
-	return root_len > 0 && (size_t)root_len < root_size && root_ok(whole_root);
 }

@@ -1,80 +1,29 @@
 #include "zk/resolve.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define PORT_DEFAULT "2181"
+#include "codec/connect.h"
+
 #define SERVERS_MAX 64		/* an ensemble has 3 to 7; each may have a few addresses */
-#define SERVER_SIZE (INET6_ADDRSTRLEN + 40)	/* address, zone, colon, port */
-#define HOST_SIZE 256
+#define SERVER_SIZE (46 + 40)	/* address, zone, colon, port */
 
 struct servers {
 	char list[SERVERS_MAX][SERVER_SIZE];
 	int count;
 };
 
-static bool
-is_literal(const char *host)
-{
-	unsigned char address[16];
-	char plain[HOST_SIZE];
-
-	snprintf(plain, sizeof plain, "%.*s", (int)strcspn(host, "%"), host);
-	return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, plain, address) == 1;
-}
-
-static bool
-is_port(const char *text)
-{
-	return *text && strlen(text) <= 5 && strspn(text, "0123456789") == strlen(text);
-}
-
-/* Splits an entry of len bytes at its last colon, or where brackets say; without a port it gets the default one.
- * An IPv6 literal may come without brackets: then the last part is the port unless only the whole is one. */
-static bool
-split(const char *entry, size_t len, char host[HOST_SIZE], const char **port)
-{
-	if (len == 0 || len >= HOST_SIZE)
-		return false;
-	memcpy(host, entry, len);
-	host[len] = '\0';
-	*port = PORT_DEFAULT;
-	if (host[0] == '[') {
-		char *end = strchr(host, ']');
-
-		if (!end || (end[1] && end[1] != ':'))
-			return false;
-		if (end[1])
-			*port = end + 2;
-		*end = '\0';
-		memmove(host, host + 1, (size_t)(end - host));
-		return is_port(*port);
-	}
-	char *colon = strrchr(host, ':');
-	if (!colon)
-		return true;
-	*colon = '\0';
-	*port = colon + 1;
-	if (is_port(*port) && (!strchr(host, ':') || is_literal(host)))
-		return true;
-	*colon = ':';
-	*port = PORT_DEFAULT;
-	return is_literal(host);
-}
-
 bool
 resolve_is_literal(const char *hosts)
 {
 	while (*hosts) {
 		size_t len = strcspn(hosts, ",");
-		char host[HOST_SIZE];
-		const char *port;
+		struct server_name name;
 
-		if (split(hosts, len, host, &port) && !is_literal(host))
+		if (server_name_parse(hosts, len, &name) && !name.literal)
 			return false;
 		hosts += len + (hosts[len] == ',');
 	}
@@ -82,12 +31,12 @@ resolve_is_literal(const char *hosts)
 }
 
 static void
-add(struct servers *servers, const char *address, const char *port)
+add(struct servers *servers, const char *address, int port)
 {
 	char server[SERVER_SIZE];
 
 	if (servers->count == SERVERS_MAX ||
-	    snprintf(server, sizeof server, "%s:%s", address, port) >= (int)sizeof server)
+	    snprintf(server, sizeof server, "%s:%d", address, port) >= (int)sizeof server)
 		return;
 	for (int i = 0; i < servers->count; i++)
 		if (strcmp(servers->list[i], server) == 0)
@@ -97,23 +46,23 @@ add(struct servers *servers, const char *address, const char *port)
 
 /* Adds every address of host; the phrase of what went wrong, or NULL. */
 static const char *
-look_up(struct servers *servers, const char *host, const char *port)
+look_up(struct servers *servers, const struct server_name *name)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM }, *found;
 
-	if (is_literal(host)) {
-		add(servers, host, port);
+	if (name->literal) {
+		add(servers, name->host, name->port);
 		return NULL;
 	}
-	int error = getaddrinfo(host, NULL, &hints, &found);
+	int error = getaddrinfo(name->host, NULL, &hints, &found);
 	if (error)
 		return gai_strerror(error);
 	for (struct addrinfo *at = found; at; at = at->ai_next) {
 		char address[NI_MAXHOST];
 
 		if (getnameinfo(at->ai_addr, at->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST) == 0 &&
-		    is_literal(address))
-			add(servers, address, port);
+		    host_is_literal(address))
+			add(servers, address, name->port);
 	}
 	freeaddrinfo(found);
 	return NULL;
@@ -145,11 +94,11 @@ resolve_hosts(const char *hosts, const char **why)
 		return NULL;
 	while (*hosts) {
 		size_t len = strcspn(hosts, ",");
-		char host[HOST_SIZE];
-		const char *port, *error = "malformed name of a server";
+		const char *error = "malformed name of a server";
+		struct server_name name;
 
-		if (split(hosts, len, host, &port))
-			error = look_up(servers, host, port);
+		if (server_name_parse(hosts, len, &name))
+			error = look_up(servers, &name);
 		if (error)
 			*why = error;
 		hosts += len + (hosts[len] == ',');

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "server.h"
+#include "zk/link.h"
 #include "zk/zk.h"
 
 #define TICK_MS 200
@@ -413,10 +414,141 @@ names_of_servers(void)
 	client_free(client);
 }
 
+/* The same through zk/link.h: the core's requests, the core's events. */
+struct driver {
+	struct link *link;
+	int events[EV_CALL + 1];
+	char uuid[UUID_LEN + 1];
+	enum rc rc;
+	uint64_t arg;
+	struct node watched;
+	char cluster[64];
+	int children;
+	bool told_log;
+};
+
+static void
+on_event(void *context, const struct event *event)
+{
+	struct driver *driver = context;
+
+	driver->events[event->kind]++;
+	CHECK(event->now_ms > 0 && event->wall_ms > 0);
+	if (event->kind == EV_CONNECTED) {
+		CHECK(event->session.fresh && strlen(event->session.uuid) == UUID_LEN &&
+		    strcmp(event->session.uuid, driver->uuid) != 0);
+		strcpy(driver->uuid, event->session.uuid);
+	} else if (event->kind == EV_WATCH) {
+		driver->watched = event->watch.node;
+	} else if (event->kind == EV_REPLY) {
+		driver->rc = event->reply.rc;
+		driver->arg = event->reply.arg;
+		driver->children = event->reply.child_count;
+		CHECK(event->reply.took_ms >= 0);
+		if (event->reply.record.kind == REC_ROOT)
+			snprintf(driver->cluster, sizeof driver->cluster, "%s", event->reply.record.root.cluster);
+		if (event->reply.node.text)
+			CHECK(strcmp(event->reply.node.text, "some task") == 0);
+	}
+}
+
+static void
+on_log(void *context, enum zk_state state, const char *detail)
+{
+	(void)state;
+	(void)detail;
+	((struct driver *)context)->told_log = true;
+}
+
+/* Sends all requests of the plan and waits for their replies. */
+static void
+carry_out(struct driver *driver, struct plan *plan)
+{
+	int want = driver->events[EV_REPLY] + plan->count;
+	double deadline = seconds() + PATIENCE_S;
+
+	for (int i = 0; i < plan->count; i++)
+		link_request(driver->link, &plan->effects[i].request);
+	plan_reset(plan);
+	while (driver->events[EV_REPLY] < want) {
+		struct pollfd fd = { .fd = link_fd(driver->link), .events = POLLIN };
+		int timeout = link_timeout(driver->link);
+
+		CHECK(seconds() < deadline);
+		poll(&fd, 1, timeout < 0 || timeout > 1000 ? 1000 : timeout);
+		link_dispatch(driver->link);
+	}
+}
+
+static void
+until_connected(struct driver *driver, int times)
+{
+	double deadline = seconds() + PATIENCE_S;
+
+	while (driver->events[EV_CONNECTED] < times) {
+		struct pollfd fd = { .fd = link_fd(driver->link), .events = POLLIN };
+
+		CHECK(seconds() < deadline);
+		poll(&fd, 1, 100);
+		link_dispatch(driver->link);
+	}
+}
+
+static void
+link_story(void)
+{
+	struct driver driver = { .rc = RCS };
+	struct plan plan = { .wake_ms = NEVER };
+	struct zk_conf conf = { .hosts = server_hosts(server), .session_timeout_ms = SESSION_MS };
+	struct record root = { .kind = REC_ROOT, .root = { 1, "k3v9" } };
+
+	driver.link = link_new(&conf, "/tree", on_event, &driver);
+	CHECK(driver.link);
+	link_on_state(driver.link, on_log);
+	plan_get(&plan, 1, 2, node_plain(NODE_ROOT), REC_ROOT, false);
+	carry_out(&driver, &plan);
+	CHECK(driver.rc == RC_NOTSENT);
+	until_connected(&driver, 1);
+	CHECK(driver.told_log);
+	plan_get(&plan, 1, 3, node_of_queue(NODE_QUEUE, "Bad Name"), REC_QUEUE, false);
+	carry_out(&driver, &plan);
+	CHECK(driver.rc == RC_INVALID && driver.arg == 3);
+	plan_exists(&plan, 1, 4, node_plain(NODE_ROOT), true);
+	carry_out(&driver, &plan);
+	CHECK(driver.rc == RC_NONODE);
+	struct request *multi = plan_multi(&plan, 1, 5);
+	add_create(&plan, multi, node_plain(NODE_ROOT), 0, &root);
+	add_create(&plan, multi, node_plain(NODE_QUEUES), 0, NULL);
+	carry_out(&driver, &plan);
+	CHECK(driver.rc == RC_OK && driver.arg == 5);
+	CHECK(driver.events[EV_WATCH] == 1 && driver.watched.kind == NODE_ROOT);
+	plan_get(&plan, 1, 6, node_plain(NODE_ROOT), REC_ROOT, false);
+	carry_out(&driver, &plan);
+	CHECK(driver.rc == RC_OK && strcmp(driver.cluster, "k3v9") == 0);
+	plan_list(&plan, 1, 7, node_plain(NODE_ROOT), false);
+	carry_out(&driver, &plan);
+	CHECK(driver.rc == RC_OK && driver.children == 1);
+	plan_get(&plan, 1, 8, node_of_text(NODE_INBOX_TASK, "q", 0, "some task"), REC_TASK, false);
+	carry_out(&driver, &plan);
+	CHECK(driver.rc == RC_NONODE && !link_failed(driver.link));
+	plan_get(&plan, 1, 9, node_plain(NODE_ROOT), REC_ROOT, false);
+	link_new_session(driver.link);
+	carry_out(&driver, &plan);
+	CHECK(driver.rc == RC_NOTSENT);
+	until_connected(&driver, 2);
+	CHECK(driver.events[EV_EXPIRED] == 1);
+	plan_get(&plan, 1, 10, node_plain(NODE_ROOT), REC_ROOT, false);
+	link_request(driver.link, &plan.effects[0].request);
+	link_free(driver.link);	/* forgets what is out, and calls back for nothing */
+	CHECK(driver.arg == 9);
+	plan_free(&plan);
+}
+
 static const struct { const char *name; void (*run)(void); } stories[] = {
 	{ "every request", every_request },
 	{ "refused by ourselves", refused_by_ourselves },
 	{ "closed with requests out", closed_with_requests_out },
+	{ "link", link_story },
 	{ "server comes back", server_comes_back },
 	{ "session expires", session_expires },
 	{ "credentials", credentials },
