@@ -174,7 +174,7 @@ read_input(struct zkq_task *task)
 	bool own = strcmp(input_file, "-") == 0;
 	int fd = own ? STDIN_FILENO : open(input_file, O_RDONLY | O_CLOEXEC);
 	const char *what = own ? "standard input" : input_file;
-	char *data = memory_new(INPUT_MAX + 1);
+	static char data[INPUT_MAX + 1];	/* the task borrows it */
 	size_t size = 0;
 
 	if (fd < 0)

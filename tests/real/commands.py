@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+"""Commands on a real cluster, which is one of zkq dev, and zkq dev itself: what it leaves behind is nothing."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import stories
+from stories import running
+from zkserver import wait_until
+
+TASKS = 600
+
+
+class Dev:
+    """zkq dev in the background, with a folder of its own for its temporary files."""
+
+    def __init__(self, *arguments):
+        self.folder = tempfile.mkdtemp(prefix="zkq-story-")
+        self.pids_file = self.folder + "/pids"
+        build = os.path.abspath(stories.OPTIONS.build)
+        self.environment = dict(os.environ, PATH="%s:%s" % (build, os.environ["PATH"]), TMPDIR=self.folder, TZ="UTC",
+                                ASAN_OPTIONS="detect_leaks=0")
+        for name in ("ZKQ_ZK", "ZKQ_ROOT", "ZKQ_AUTH"):
+            self.environment.pop(name, None)
+        self.arguments = ["zkq", "dev", "--pids", self.pids_file, *arguments]
+        self.process = None
+        self.pids = {}
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True, env=self.environment, start_new_session=True)
+        text = ""
+        for line in self.process.stdout:
+            text += line
+            if line.startswith("Logs:"):
+                break
+        found = re.search(r"export (.*) PATH=", text)
+        if not found:
+            raise AssertionError("zkq dev does not start: " + text)
+        self.environment.update(word.split("=", 1) for word in found[1].split())
+        with open(self.pids_file, encoding="ascii") as file:
+            self.pids = {name: int(pid) for name, pid in (line.split() for line in file)}
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+        self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, *arguments, code=0, **more):
+        done = subprocess.run(["zkq", *arguments], capture_output=True, text=True, env=self.environment, timeout=90, check=False,
+                              **more)
+        if done.returncode != code:
+            raise AssertionError("zkq %s: exit %d instead of %d\n%s\n%s" % (
+                " ".join(arguments), done.returncode, code, done.stdout, done.stderr))
+        return done
+
+    def rest(self):
+        """Folders that are left."""
+        return [name for name in os.listdir(self.folder) if name.startswith("zkq-dev-")]
+
+    def kill(self, name):
+        os.kill(self.pids[name], signal.SIGKILL)
+
+
+class Commands(unittest.TestCase):
+    def test_exit_codes_and_output(self):
+        with Dev() as dev:
+            done = dev.run("run", "--", "sh", "-c", "echo out; echo err >&2; exit 3", code=3)
+            self.assertEqual(done.stdout, "out\n")
+            self.assertRegex(done.stderr, r"^zkq-run: default\.\d+\.[a-z0-9]{12}\nerr\n$")
+            done = dev.run("submit", "-w", "--", "sh", "-c", "kill -9 $$", code=137)
+            self.assertRegex(done.stdout, r"^default\.\d+\.[a-z0-9]{12}\n$")
+            dev.run("run", "--", "/nonexistent/program", code=127)
+            dev.run("run", "/etc/passwd", code=126)
+            done = dev.run("run", "-t", "300ms", "sleep", "1000", code=143)
+            self.assertIn("time limit", done.stderr)
+            done = dev.run("run", "--timeout", "500ms", "sleep", "1000", code=124)
+            self.assertIn("the task goes on", done.stderr)
+            one = done.stderr.split()[1]
+            dev.run("wait", "--timeout", "200ms", one, code=124)
+            self.assertIn("cancelled", dev.run("cancel", one).stdout)
+            self.assertIn("already CANCELLED", dev.run("cancel", one, code=1).stdout)
+            dev.run("wait", one, code=143)
+            done = dev.run("run", "-e", "A=1 2", "-C", "/", "-i", "-", "-n", "x y", "--", "sh", "-c",
+                           'cat; echo "$A"; pwd; echo "$ZKQ_NAME"', input="in\0put\n")
+            self.assertEqual(done.stdout, "in\0put\n1 2\n/\nx y\n")
+            self.assertEqual(dev.run("run", "--shell", "echo a; echo b | tr b c").stdout, "a\nc\n")
+            dev.run("wait", "default.0.aaaaaaaaaaaa", code=125)
+            dev.run("show", "default.0.aaaaaaaaaaaa", code=1)
+            key = [dev.run("submit", "--key", "once", "true").stdout for _ in range(2)]
+            self.assertEqual(key[0], key[1])
+            big = dev.run("run", "--", "sh", "-c", "seq 200000; seq 200000 >&2")
+            wanted = "".join("%d\n" % i for i in range(1, 200001))
+            self.assertEqual(big.stdout, wanted)
+            self.assertEqual(big.stderr.partition("\n")[2], wanted)
+
+    def test_many(self):
+        with Dev() as dev:
+            lines = "".join(json.dumps({"argv": ["sh", "-c", "echo %d; exit %d" % (i, i % 100 == 7)]}) + "\n"
+                            for i in range(TASKS))
+            done = dev.run("submit", "--file=-", input=lines)
+            self.assertIn("%d tasks accepted" % TASKS, done.stderr)
+            ids = done.stdout
+            self.assertEqual(len(set(ids.split())), TASKS)
+            done = dev.run("wait", "--progress", "-", input=ids, code=1)
+            self.assertRegex(done.stderr, r"%d/%d  100 %%   done %d   failed %d   lost 0" % (
+                TASKS, TASKS, TASKS - TASKS // 100, TASKS // 100))
+            done = dev.run("results", "--json", "-", input=ids)
+            results = [json.loads(line) for line in done.stdout.splitlines()]
+            self.assertEqual([one["id"] for one in results], ids.split())
+            self.assertEqual([one["tail"] for one in results], ["%d\n" % i for i in range(TASKS)])
+            self.assertEqual(dev.run("results", "-", input=ids).stdout.count("\n"), 2 * TASKS + 1)
+
+    def test_interrupt(self):
+        with Dev() as dev:
+            run = subprocess.Popen(["zkq", "run", "--", "sh", "-c", "echo here; exec sleep 1000"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=dev.environment)
+            self.assertEqual(run.stdout.readline(), "here\n")
+            run.send_signal(signal.SIGINT)
+            _, err = run.communicate(timeout=30)
+            self.assertEqual(run.returncode, 143)
+            self.assertIn("CANCELLED", err)
+            done = subprocess.run("zkq run -- yes | head -1", shell=True, env=dev.environment, capture_output=True,
+                                  timeout=30, check=False)
+            self.assertEqual(done.stdout, b"y\n")
+            wait_until(lambda: not json.loads(dev.run("status", "--json").stdout)["items"], 20, "nothing runs")
+
+    def test_without_dispatchers(self):
+        with Dev("--dispatchers=2") as dev:
+            dev.kill("d1")
+            dev.kill("d2")
+            wait_until(lambda: json.loads(dev.run("status", "--json").stdout)["leader"] is None, 30, "nobody leads")
+            one = dev.run("submit", "sleep", "1000").stdout.strip()
+            done = dev.run("status")
+            self.assertIn(one, done.stdout)
+            self.assertIn("no dispatcher is up", done.stdout)
+            self.assertIn("WAITING", dev.run("show", one).stdout)
+            dev.run("queue", "pause", "default")
+            self.assertTrue(json.loads(dev.run("queue", "list", "--json").stdout)["items"][0]["paused"])
+            dev.run("queue", "resume", "default")
+            done = dev.run("cancel", one, code=75)
+            self.assertEqual(done.stdout, one + "  requested; takes effect when a dispatcher is back\n")
+            dev.run("wait", "--timeout=500ms", one, code=124)
+            # A dispatcher that comes back does what was asked for.
+            dispatcher = subprocess.Popen(["zkq-dispatcher", "--name", "d3", "--session-timeout", "2s"], env=dev.environment,
+                                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                # The leader may have given it out before it saw the request: then it was stopped.
+                done = subprocess.run(["zkq", "wait", one], env=dev.environment, timeout=60, check=False)
+                self.assertIn(done.returncode, (125, 143))
+                self.assertIn("CANCELLED", dev.run("show", one).stdout)
+            finally:
+                dispatcher.terminate()
+                dispatcher.wait(20)
+
+    def test_password(self):
+        with Dev() as dev:
+            one = dev.run("submit", "true").stdout.strip()
+            password = dev.environment.pop("ZKQ_AUTH")
+            for command in (["status"], ["show", one], ["queue", "list"], ["worker", "list"], ["submit", "true"],
+                            ["queue", "pause", "default"], ["cancel", one]):
+                dev.run(*command, code=77)
+            with open(dev.folder + "/auth", "w", encoding="ascii") as file:
+                file.write(password + "\n")
+            os.chmod(file.name, 0o644)
+            self.assertIn("chmod 600", dev.run("status", "--auth-file", file.name, code=78).stderr)
+            os.chmod(file.name, 0o600)
+            dev.run("status", "--auth-file", file.name)
+
+    def test_unreachable(self):
+        with Dev() as dev:
+            dev.run("submit", "true")
+            os.kill(dev.pids["zookeeper"], signal.SIGSTOP)
+            try:
+                self.assertIn("nothing was sent", dev.run("submit", "--timeout=1s", "true", code=69).stderr)
+                dev.run("run", "--timeout=1s", "true", code=125)
+                dev.run("status", "--timeout=1s", code=69)
+            finally:
+                os.kill(dev.pids["zookeeper"], signal.SIGCONT)
+
+
+class Development(unittest.TestCase):
+    def finish(self, dev, code):
+        self.assertEqual(dev.process.wait(30), code)
+        wait_until(lambda: not [name for name, pid in dev.pids.items() if running(pid)], 10,
+                   "every part has ended")
+
+    def test_command(self):
+        dev = Dev("--workers=2", "--slots=3", "--", "sh", "-c",
+                  'zkq run -- sh -c "exit 4"; c=$?; cat "$0"; zkq worker list --json; exit $((c + 1))')
+        dev.arguments.append(dev.pids_file)
+        done = subprocess.run(dev.arguments, capture_output=True, text=True, env=dev.environment, timeout=90, check=False)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        *pids, workers = done.stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in pids], ["zookeeper", "d1", "w1", "w2"])
+        self.assertEqual([one["slots"] for one in json.loads(workers)["items"]], [3, 3])
+        self.assertEqual([line for line in pids if running(int(line.split()[1]))], [])
+        self.assertEqual(os.listdir(dev.folder), [])
+        for command, code in ((["/nonexistent"], 127), (["/etc/passwd"], 126), (["sh", "-c", "kill -9 $$"], 137)):
+            done = subprocess.run(["zkq", "dev", "--", *command], capture_output=True, env=dev.environment, timeout=90,
+                                  check=False)
+            self.assertEqual(done.returncode, code)
+        os.rmdir(dev.folder)
+
+    def test_ends(self):
+        """Ctrl-C and SIGTERM end and remove everything, also what tasks have left; so does the death of ZooKeeper."""
+        for how, code in ((signal.SIGINT, 0), (signal.SIGTERM, 0), ("zookeeper", 69), ("parts", 0)):
+            with self.subTest(how=how), Dev("--workers=2") as dev:
+                mark = dev.folder + "/mark"
+                dev.run("submit", "--", "sh", "-c", 'setsid sh -c "echo \\$\\$ > $0; exec sleep 1000" & exec sleep 1000', mark)
+                wait_until(lambda: os.path.exists(mark) and os.path.getsize(mark) > 0, 20, "the task runs")
+                with open(mark, encoding="ascii") as file:
+                    task = int(file.read())
+                if how == "zookeeper":
+                    dev.kill("zookeeper")
+                elif how == "parts":
+                    dev.kill("d1")
+                    dev.kill("w1")
+                    dev.kill("w2")
+                    dev.process.terminate()
+                else:
+                    dev.process.send_signal(how)
+                self.finish(dev, code)
+                self.assertEqual(dev.rest(), [])
+                self.assertFalse(running(task))
+
+    def test_killed(self):
+        """kill -9 of zkq dev leaves nothing running, and the next one removes its folder."""
+        with Dev() as dev:
+            dev.process.kill()
+            self.finish(dev, -signal.SIGKILL)
+            left, = dev.rest()
+            os.utime(os.path.join(dev.folder, left, "lock"), (1, 1))
+            subprocess.run(["zkq", "dev", "--", "true"], env=dev.environment, timeout=90, check=True)
+            self.assertEqual(dev.rest(), [])
+
+    def test_without_zookeeper(self):
+        dev = Dev("--", "true")
+        programs = dev.folder + "/bin"
+        os.mkdir(programs)
+        for name in ("dirname", "sed", "ls", "cat", "basename", "expr"):
+            if shutil.which(name):
+                os.symlink(shutil.which(name), programs + "/" + name)
+        build = os.path.abspath(stories.OPTIONS.build)
+        done = subprocess.run([build + "/zkq", *dev.arguments[1:]], env=dict(dev.environment, PATH=programs),
+                              capture_output=True, text=True, timeout=30, check=False)
+        self.assertEqual(done.returncode, 69, done.stderr)
+        self.assertIn("apt-get install zookeeper", done.stderr)
+        shutil.rmtree(dev.folder)
+
+
+if __name__ == "__main__":
+    sys.exit(stories.main(__name__))
