@@ -416,6 +416,12 @@ path_write(const char *root, const struct node *node, bool sequence, char *buffe
 		out_add(&out, "/");
 		out_task(&out, &node->task, sequence);
 		break;
+	case NODE_TASK_CHILD:
+		out_segment(&out, node, NODE_TASKS);
+		out_add(&out, "/");
+		out_task(&out, &node->task, false);
+		out_name(&out, text_ok(node), node->text);
+		break;
 	case NODE_BATCH:
 		out_segment(&out, node, NODE_TASKS);
 		out.bad = out.bad || strlen(node->batch) != TOKEN_LEN || !token_ok(node->batch, TOKEN_LEN);
@@ -729,6 +735,9 @@ child_kind(const struct node *folder, struct in in, struct node *node)
 		return IF(in_segment(in, &node->seg), NODE_SEGMENT);
 	case NODE_SEGMENT:
 		return in_segment_child(in, node);
+	case NODE_TASK:
+		node->task = folder->task;
+		return IF(znode_name_ok(in.text, in.len, INBOX_NAME_MAX), NODE_TASK_CHILD);
 	case NODE_RETRY_ALL:
 		return IF(in_segment(in, &node->seg), NODE_RETRY_SEG);
 	case NODE_RETRY_SEG:
@@ -774,7 +783,7 @@ child_parse(const struct node *folder, struct in in, struct node *node)
 	if (node->kind == NODE_STRANGER)
 		memset(node, 0, sizeof *node);
 	if (node->kind == NODE_STRANGER || node->kind == NODE_CANDIDATE || node->kind == NODE_INBOX_TASK ||
-	    node->kind == NODE_MOVED_TASK)
+	    node->kind == NODE_MOVED_TASK || node->kind == NODE_TASK_CHILD)
 		node->text = in.text;
 }
 

@@ -306,6 +306,61 @@ mended(struct worker *worker, const struct reply *reply)
 		claim_move(worker, claim, CLAIM_OVER);
 }
 
+/* Strangers' znodes below the task keep it from being deleted: they go first, if they can. */
+static void
+delete_children(struct worker *worker, struct claim *claim)
+{
+	set_aside(worker, claim, "its task has children that are not zkq's; they are deleted");
+	plan_list(worker->plan, TAG_CHILDREN, claim->node.n, node_task(claim->node.queue, claim->node.seg,
+	    &claim->node.task), false);
+}
+
+static void
+children_listed(struct worker *worker, struct claim *claim, const struct reply *reply)
+{
+	struct plan *plan = worker->plan;
+
+	claim->children = 0;
+	claim->children_stay = reply->rc != RC_OK;
+	for (int i = 0; i < reply->child_count && claim->children < MULTI_TASKS_MAX; i++) {
+		if (reply->children[i].kind != NODE_TASK_CHILD) {
+			claim->children_stay = true;	/* its name is beyond our grammar */
+			continue;
+		}
+		struct request *multi = plan_multi(plan, TAG_CHILD, claim->node.n);
+		add_check(plan, multi, worker_live(worker), ANY_VERSION);
+		add_delete(plan, multi, reply->children[i], ANY_VERSION);
+		claim->children++;
+	}
+}
+
+static void
+child_deleted(struct worker *worker, struct claim *claim, const struct reply *reply)
+{
+	if (reply->rc != RC_OK && reply->rc != RC_NONODE)
+		claim->children_stay = true;
+	if (--claim->children > 0)
+		return;
+	if (!claim->children_stay)
+		claim_move(worker, claim, CLAIM_OVER);
+	else
+		plan_note(worker->plan, NOTE_ERROR, "task %s: children of its znode cannot be deleted (%s): its result is kept "
+		    "here until somebody removes them", claim_id(worker, claim), rc_word(reply->rc));
+}
+
+static void
+children_reply(struct worker *worker, const struct reply *reply)
+{
+	struct claim *claim = claim_find(worker, reply->arg);
+
+	if (!claim || claim->state != CLAIM_ASIDE)
+		return;
+	if (reply->tag == TAG_CHILDREN)
+		children_listed(worker, claim, reply);
+	else
+		child_deleted(worker, claim, reply);
+}
+
 /* One operation about a claim was refused: the claim is changed so that the next multi does better. */
 static void
 claim_refused(struct worker *worker, const struct out_op *op, struct claim *claim, enum rc rc)
@@ -328,7 +383,7 @@ claim_refused(struct worker *worker, const struct out_op *op, struct claim *clai
 			return;
 		}
 		if (rc == RC_NOTEMPTY) {
-			set_aside(worker, claim, "its task has children that are not zkq's: remove them");
+			delete_children(worker, claim);
 			return;
 		}
 		break;
@@ -439,6 +494,10 @@ finish_reply(struct worker *worker, const struct reply *reply)
 
 	if (reply->tag == TAG_MEND) {
 		mended(worker, reply);
+		return;
+	}
+	if (reply->tag == TAG_CHILDREN || reply->tag == TAG_CHILD) {
+		children_reply(worker, reply);
 		return;
 	}
 	out->busy = false;

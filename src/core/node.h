@@ -37,6 +37,7 @@ enum node_kind {
 	NODE_TASKS,		/* R/queues/<queue>/tasks: data = the tail */
 	NODE_SEGMENT,		/* .../tasks/<seg> */
 	NODE_TASK,		/* .../tasks/<seg>/<priority>.<class>.<key>.<token>-<seq> */
+	NODE_TASK_CHILD,	/* .../tasks/<seg>/<task name>/<text>: a stranger's; tasks have no children */
 	NODE_BATCH,		/* .../tasks/<seg>/b.<batch> */
 	NODE_RETRY_ALL,		/* R/queues/<queue>/retry */
 	NODE_RETRY_SEG,		/* .../retry/<seg> */
@@ -88,14 +89,14 @@ struct node {
 	char worker[WORKER_NAME_MAX + 1];
 	char inc[INC_MAX + 1];
 	char batch[TOKEN_LEN + 1];		/* NODE_BATCH */
-	struct task_name task;			/* NODE_TASK, NODE_CLAIM; token alone: RETRY RESULT DEAD HOLD CANCEL */
+	struct task_name task;			/* NODE_TASK, NODE_TASK_CHILD, NODE_CLAIM; token alone: RETRY RESULT DEAD HOLD CANCEL */
 	uint32_t r;				/* NODE_LIVE: registration number, from 1 */
 	uint32_t run;				/* NODE_CLAIM: 1 + runs recorded */
 	uint64_t n;				/* NODE_CLAIM, NODE_ORDER: number of the claim, from 1 */
 	struct fence fence;			/* NODE_CLAIM */
 	enum verb verb;				/* NODE_ORDER */
 	uint64_t hash;				/* NODE_CLASS, NODE_KEY_DIR, NODE_KEY */
-	const char *text;			/* STRANGER CANDIDATE INBOX_TASK MOVED_TASK; borrowed */
+	const char *text;			/* STRANGER CANDIDATE INBOX_TASK MOVED_TASK TASK_CHILD; borrowed */
 };
 
 /* Constructors; each returns a node whose other fields are zero. Strings longer than their

@@ -255,7 +255,7 @@ on_reply(struct worker *worker, const struct reply *reply)
 	case TAG_TASK: case TAG_BATCH: case TAG_RETRY: case TAG_CLASS:
 		payload_reply(worker, reply);
 		break;
-	case TAG_OUT: case TAG_MEND:
+	case TAG_OUT: case TAG_MEND: case TAG_CHILDREN: case TAG_CHILD:
 		finish_reply(worker, reply);
 		break;
 	case TAG_RENEW:

@@ -37,7 +37,7 @@
 enum {
 	TAG_SYNC, TAG_OWN_FOLDER, TAG_HOLDER, TAG_HOLDER_FOLDER, TAG_REGISTER, TAG_LOGKEY, TAG_VERIFY, TAG_LEAVE,
 	TAG_LEFT_LIST, TAG_LEFT_FOLDER, TAG_LEFT_RETURN, TAG_LIST, TAG_TASK, TAG_BATCH, TAG_RETRY, TAG_CLASS, TAG_MARK,
-	TAG_OUT, TAG_MEND, TAG_RENEW, TAG_LIVES, TAG_LIFE_FOLDER, TAG_LIFE_LIST, TAG_LIFE_CLAIM, TAG_LIFE_RETRY,
+	TAG_OUT, TAG_MEND, TAG_CHILDREN, TAG_CHILD, TAG_RENEW, TAG_LIVES, TAG_LIFE_FOLDER, TAG_LIFE_LIST, TAG_LIFE_CLAIM, TAG_LIFE_RETRY,
 	TAG_LIFE_CLASS, TAG_LIFE_RETURN,
 };
 
@@ -102,6 +102,8 @@ struct claim {
 	bool marked;		/* carries the "started" mark */
 	bool has_retry;		/* a retry record is to be deleted with it */
 	bool suspect;
+	int children;		/* strangers' znodes below its task that are being deleted */
+	bool children_stay;	/* ... some of them could not be */
 	bool killed;		/* FX_KILL is out */
 	bool returning;		/* ... in order to return it */
 	enum reading payload, retry;

@@ -37,6 +37,7 @@ static const struct { const char *path; } paths[] = {
 	{ "/zkq/queues/render/moved/0/t-0000000000" }, { "/zkq/queues/render/moved/x/t" },
 	{ "/zkq/queues/render/tasks" }, { "/zkq/queues/render/tasks/4294967294" },
 	{ "/zkq/queues/render/tasks/4/5." CLASS ".-.k3v9q7xa2m4t-0000000017" },
+	{ "/zkq/queues/render/tasks/4/5." CLASS ".-.k3v9q7xa2m4t-0000000017/child" },
 	{ "/zkq/queues/render/tasks/4/b.k3v9q7xa2m4t" }, { "/zkq/queues/render/retry" },
 	{ "/zkq/queues/render/retry/4" }, { "/zkq/queues/render/retry/4/k3v9q7xa2m4t" },
 	{ "/zkq/queues/render/done" }, { "/zkq/queues/render/done/0" },
@@ -133,7 +134,7 @@ START_TEST(strangers)
 		{ NODE_ASSIGN, "w1" }, { NODE_ASSIGN, "w1." }, { NODE_ASSIGN, "w.1.abcdefgh" }, { NODE_ASSIGN, "w1.ABCDEFGH" },
 		{ NODE_WORKERS, "w.1" }, { NODE_QUEUES, "Q" }, { NODE_QUEUES, "-q" }, { NODE_ROOT, "events" },
 		{ NODE_ELECTION, UUID "-n_" }, { NODE_ELECTION, "n_0000000001" }, { NODE_INBOX, "a\x01" },
-		{ NODE_INBOX, "bad utf \xff" }, { NODE_INBOX, "." }, { NODE_KEYS, "F0" }, { NODE_TASK, "child" },
+		{ NODE_INBOX, "bad utf \xff" }, { NODE_INBOX, "." }, { NODE_KEYS, "F0" }, { NODE_BATCH, "child" },
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -525,6 +525,37 @@ START_TEST(what_a_finish_answers_to_each_code)
 }
 END_TEST
 
+/* A stranger has put znodes below a task: they are deleted, then the result is recorded. Where one cannot be
+ * deleted the result is kept here, with an alarm, and tried again. */
+START_TEST(strangers_below_a_task)
+{
+	register_first();
+	run_one(1, "aaaaaaaaaaaa");
+	ended(1, STATE_DONE, NULL, 2.0);
+	refuse(NODE_RESULT, OP_DELETE, NODE_TASK, RC_NOTEMPTY);
+	struct task_name name = { .priority = 5, .class_hash = 11, .seq = 1 };
+	strcpy(name.token, "aaaaaaaaaaaa");
+	struct node children[2] = { node_task("default", 3, &name), node_task("default", 3, &name) };
+	children[0].kind = children[1].kind = NODE_TASK_CHILD;
+	children[0].text = "mine";
+	children[1].text = "yours";
+	answer_list(NODE_TASK, children, 2);
+	answer(REQ_MULTI, NODE_TASK_CHILD, RC_OK);
+	answer(REQ_MULTI, NODE_TASK_CHILD, RC_OK);
+	refuse(NODE_RESULT, OP_DELETE, NODE_TASK, RC_NOTEMPTY);	/* they are quick */
+	answer_list(NODE_TASK, children, 1);
+	answer(REQ_MULTI, NODE_TASK_CHILD, RC_NOAUTH);
+	ck_assert_int_eq(effect(FX_NOTE)->note.level, NOTE_ERROR);
+	ck_assert_int_lt(open_request(REQ_MULTI, NODE_RESULT), 0);
+	ck_assert_ptr_null(effect(FX_FORGET));
+	tick(120000);
+	struct pending again = take(REQ_MULTI, NODE_RESULT);
+	struct event event = reply_to(&again, RC_OK);
+	step(&event);
+	ck_assert_ptr_nonnull(effect(FX_FORGET));
+}
+END_TEST
+
 /* Another coordinator of this incarnation has registered: this one ends. */
 START_TEST(second_coordinator)
 {
@@ -1000,6 +1031,7 @@ main(void)
 	tcase_add_test(tests, lost_finish_that_was_not_applied);
 	tcase_add_test(tests, session_lost_and_claim_revoked);
 	tcase_add_test(tests, what_a_finish_answers_to_each_code);
+	tcase_add_test(tests, strangers_below_a_task);
 	tcase_add_test(tests, second_coordinator);
 	tcase_add_test(tests, starts_by_priority);
 	tcase_add_test(tests, gaps_are_returned);
