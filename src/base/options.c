@@ -324,18 +324,3 @@ options_version(const struct options *options, FILE *out)
 {
 	fprintf(out, "%s (zkq) %s\nLicence: Apache-2.0\n", options->program, options->version);
 }
-
-void
-options_names(const struct options *options, FILE *out)
-{
-	const struct option_row *rows[ROWS_MAX];
-	int count = collect(options, rows);
-
-	for (int i = 0; i < count; i++) {
-		if (rows[i]->kind == OPTION_LATER)
-			continue;
-		if (rows[i]->letter)
-			fprintf(out, "-%c ", rows[i]->letter);
-		fprintf(out, "--%s\n", rows[i]->name);
-	}
-}

@@ -72,8 +72,6 @@ void options_help(const struct options *options, FILE *out);
 void options_version(const struct options *options, FILE *out);
 /* Prints "program: message" and where to find help; returns OPTIONS_WRONG. */
 int options_wrong(const struct options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Prints each option's names, one a line ("-n --name"), for checks of manual and completion. */
-void options_names(const struct options *options, FILE *out);
 
 void option_list_add(struct option_list *list, const char *item);
 void option_list_free(struct option_list *list);

@@ -299,6 +299,16 @@ cli_help(const struct command *command)
 	options_help(&parsed, stdout);
 }
 
+void
+cli_print_options(const char *name, const struct option_row *rows)
+{
+	for (; rows && rows->name; rows++)
+		if (rows->kind != OPTION_LATER && rows->letter)
+			printf("%s -%c --%s\n", name, rows->letter, rows->name);
+		else if (rows->kind != OPTION_LATER)
+			printf("%s --%s\n", name, rows->name);
+}
+
 int
 cli_run(const struct command *command, int argc, char **argv)
 {

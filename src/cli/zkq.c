@@ -82,12 +82,28 @@ unknown(const char *word, const char *next, bool group)
 	return EXIT_USAGE;
 }
 
+/* Each command and its options, one a line, for checks of the manual and for completion. */
+static void
+print_options(void)
+{
+	cli_print_options("zkq", connection_options);
+	cli_print_options("zkq", common_options);
+	for (int i = 0; i < COMMANDS; i++) {
+		cli_print_options(commands[i]->name, commands[i]->task_options);
+		cli_print_options(commands[i]->name, commands[i]->options);
+	}
+}
+
 static int
 help(int argc, char **argv)
 {
 	int words;
 	bool group;
 
+	if (argc == 1 && strcmp(argv[0], "--options") == 0) {
+		print_options();
+		return EXIT_OK;
+	}
 	if (argc == 0) {
 		print_help(stdout);
 		return EXIT_OK;
