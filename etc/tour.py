@@ -90,6 +90,16 @@ def children(pid):
         return []
 
 
+def command(pid):
+    """Name of the program that runs as pid; "" when it is gone or has ended."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as file:
+            name, _, rest = file.read().partition("(")[2].rpartition(")")
+    except OSError:
+        return ""
+    return "" if rest.split()[0] in "ZX" else name
+
+
 def wait_for(condition, seconds, what):
     deadline = time.monotonic() + seconds
     while True:
@@ -194,14 +204,13 @@ def kill_leader(progress):
 def kill_worker():
     name = "w2"
     pid = parts()[name]
-    before = next(item for item in items("worker", "list") if item["name"] == name)
-    for one in [pid, *children(pid)]:
-        try:
+    claims = next(item for item in items("worker", "list") if item["name"] == name).get("claims", 0)
+    processes = children(pid)
+    running = sum(command(one) not in ("", "zkq-worker") for one in processes)
+    for one in [pid, *processes]:
+        if command(one) == "zkq-worker":
             os.kill(one, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    running, claims = before.get("running", 0), before.get("claims", 0)
-    say("  > kill -9 %s: its runner, coordinator and HTTP process; %d tasks running and %d waiting there" % (
+    say("  > kill -9 %s and its runner, with %d tasks running and %d waiting there" % (
         name, running, max(0, claims - running)))
     return name, int(time.time() * 1000)
 
@@ -220,7 +229,6 @@ def batch(scratch):
     began = time.monotonic()
     if shown("zkq submit --file=%s > %s" % (short("tasks.jsonl"), short("ids"))) != 0:
         fail("zkq submit failed")
-    say("%s tasks accepted in %.2f s" % (number(len(files)), time.monotonic() - began))
     say("$ zkq wait --progress - < %s" % short("ids"))
     with open(os.path.join(BUILD, "ids"), encoding="ascii") as ids:
         waiting = subprocess.Popen(["zkq", "wait", "--progress", "-"], stdin=ids, stderr=subprocess.PIPE, text=True,

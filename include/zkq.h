@@ -118,7 +118,8 @@ void zkq_free(void *memory);
 struct zkq_info {
 	const char *id;
 	const char *queue, *name, *state;	/* state: "waiting", "running", "done", "failed" ... */
-	const char *reason;		/* why it waits (NoLeader, NoWorker, NoSlot, QueuePaused, Inbox) or how it ended, may be NULL */
+	const char *reason;		/* why it waits (NoLeader, NoWorker, NoSlot, QueuePaused, Inbox) or how it ended;
+					 * may be NULL */
 	const char *worker;		/* that has or had it, may be NULL */
 	int priority;			/* -1 = unknown (ended tasks do not keep it) */
 	int ended;			/* the result is there; the fields below are meaningful */

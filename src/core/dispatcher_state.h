@@ -387,6 +387,14 @@ struct folder {
 	int stray_count;
 };
 
+/* Where the numbers of a lost incarnation ended: its runner may live, and come back after its folder was deleted. */
+struct lost_numbers {
+	char key[WORKER_NAME_MAX + 1 + INC_MAX + 1];
+	UT_hash_handle hh;
+	uint64_t next_n;
+};
+
+void lost_numbers_free(struct dispatcher *d);
 void folders_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply);
 void folder_free(struct dispatcher *d, struct folder *folder);
 void folder_watch(struct dispatcher *d, const struct node *node);
@@ -484,6 +492,7 @@ struct dispatcher {
 	bool assign_listed, queues_listed, ready_said;
 	struct poll *assign_list, *queue_list;
 	struct folder *folders;
+	struct lost_numbers *lost_numbers;
 	struct queue *queues;
 	struct queue *queue_turn;
 	struct poll *polls;	/* hash by id */

@@ -108,6 +108,37 @@ folder_act_done(struct dispatcher *d, struct folder *folder)
 		folder_compare(d, folder);
 }
 
+static void
+remember_numbers(struct dispatcher *d, const struct folder *folder)
+{
+	struct lost_numbers *lost;
+
+	HASH_FIND_STR(d->lost_numbers, folder->key, lost);
+	if (!lost) {
+		lost = take(d, sizeof *lost);
+		if (!lost)
+			return;
+		memcpy(lost->key, folder->key, sizeof lost->key);
+		HASH_ADD_STR(d->lost_numbers, key, lost);
+		if (!lost->hh.tbl) {
+			free(lost);
+			return;
+		}
+	}
+	lost->next_n = folder->next_n;
+}
+
+void
+lost_numbers_free(struct dispatcher *d)
+{
+	struct lost_numbers *lost, *next;
+
+	HASH_ITER(hh, d->lost_numbers, lost, next) {
+		HASH_DEL(d->lost_numbers, lost);
+		free(lost);
+	}
+}
+
 /* The folder is no longer in the tree: neither are its claims. */
 void
 folder_vanished(struct dispatcher *d, struct folder *folder)
@@ -123,6 +154,8 @@ folder_vanished(struct dispatcher *d, struct folder *folder)
 		claim_free(d, claim);
 		task_doubt(d, task);
 	}
+	if (!folder->draining)
+		remember_numbers(d, folder);	/* who drains does not come back */
 	folder_free(d, folder);
 	leader_folders_read(d);
 }
@@ -518,13 +551,15 @@ static struct folder *
 folder_new(struct dispatcher *d, const struct node *node)
 {
 	struct folder *folder = take(d, sizeof *folder);
+	struct lost_numbers *lost;
 
 	if (!folder)
 		return NULL;
 	strcpy(folder->worker, node->worker);
 	strcpy(folder->inc, node->inc);
 	snprintf(folder->key, sizeof folder->key, "%s.%s", node->worker, node->inc);
-	folder->next_n = d->claim_base + 1;
+	HASH_FIND_STR(d->lost_numbers, folder->key, lost);
+	folder->next_n = lost ? lost->next_n : d->claim_base + 1;
 	HASH_ADD_STR(d->folders, key, folder);
 	if (!folder->hh.tbl) {
 		free(folder);

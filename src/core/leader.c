@@ -283,6 +283,7 @@ leader_stop(struct dispatcher *d)
 		queue_free(d, queue);
 	acts_free_all(d);
 	polls_free_all(d);
+	lost_numbers_free(d);
 	d->generation = (d->generation + 1) & GENERATION_MASK;
 	d->assign_list = d->queue_list = NULL;
 	d->queue_turn = NULL;

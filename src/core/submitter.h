@@ -20,8 +20,9 @@ enum call_kind {
 	CALL_WAIT,	/* one answer for each id, when its result is there */
 	CALL_CANCEL,	/* create the request; answers ANSWER_REQUESTED when it is in the tree, ANSWER_RESULT if it had
 			 * ended, or ANSWER_NOTASK */
-	CALL_FORGET,	/* the caller of call.id gave up. Tasks that are not in the tree for certain are dropped and answered
-			 * REFUSED_NOTSENT, others ANSWER_UNKNOWN, in this step; after it there are no more answers */
+	CALL_FORGET,	/* the caller of call.id gave up. In this step tasks that are for certain not in the tree
+			 * are dropped and answered REFUSED_NOTSENT, others ANSWER_UNKNOWN; then there are no
+			 * more answers */
 };
 
 struct submit_task {

@@ -142,7 +142,8 @@ ask_list(struct submitter *s, struct cancel *first, struct plan *plan)
 	bool sync = first->second;
 
 	for (struct cancel *cancel = first; cancel; cancel = cancel->next) {
-		if (cancel->state != CANCEL_LIST || cancel->request || !same_segment(first, cancel) || cancel->second != sync)
+		if (cancel->state != CANCEL_LIST || cancel->request || !same_segment(first, cancel) ||
+		    cancel->second != sync)
 			continue;
 		cancel->request = request;
 		cancel->synced = !sync;
@@ -165,7 +166,8 @@ ask_wish(struct submitter *s, struct cancel *cancel, const struct event *event, 
 	if (folder)
 		add_create(plan, multi, node_of_segment(NODE_CANCEL_SEG, cancel->id.queue, cancel->id.seg), 0, NULL);
 	else
-		add_create(plan, multi, node_of_token(NODE_CANCEL, cancel->id.queue, cancel->id.seg, cancel->id.token), 0, &record);
+		add_create(plan, multi, node_of_token(NODE_CANCEL, cancel->id.queue, cancel->id.seg,
+		    cancel->id.token), 0, &record);
 }
 
 static void

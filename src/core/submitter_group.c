@@ -140,7 +140,8 @@ make_batches(struct submitter *s, struct group *group)
 		batch->count = end - i;
 		for (int k = 0; i < end; i++, k++) {
 			group->items[i]->in_batch = true;
-			snprintf(group->items[i]->token, sizeof group->items[i]->token, "%sx%d", batch->token, k % MULTI_TASKS_MAX);
+			snprintf(group->items[i]->token, sizeof group->items[i]->token, "%sx%d", batch->token,
+			    k % MULTI_TASKS_MAX);
 		}
 	}
 }
@@ -349,7 +350,8 @@ class_reply(struct submitter *s, struct group *group, const struct event *event,
 	}
 	if (reply->tag == TAG_CLASS_ROOM && reply->rc == RC_OK) {
 		if (reply->stat.children >= CLASSES_MAX) {
-			group_refuse(s, group, REFUSED_CLASSES, NULL, plan);
+			group_refuse(s, group, REFUSED_CLASSES, "the queue has too many different classes of tasks",
+			    plan);
 			return;
 		}
 		struct record record = { .kind = REC_CLASS, .class = { .hash = item->class_hash, .hash_matches = true,
@@ -370,7 +372,8 @@ class_reply(struct submitter *s, struct group *group, const struct event *event,
 	}
 	set_state(s, group, GROUP_WAITING);	/* the multi will tell */
 	if (reply->rc == RC_NONODE)
-		lane_stale(s, group->lane, plan);	/* the folder is gone: so may be the queue. May free the group */
+		/* The folder is gone: so may be the queue. May free the group. */
+		lane_stale(s, group->lane, plan);
 	else
 		submitter_says_nothing(s, event, reply->rc);
 }
@@ -439,7 +442,8 @@ look(struct submitter *s, struct group *group, struct plan *plan)
 	group->look_found = group->look_again = group->look_folder_gone = false;
 	plan_sync(plan, TAG_LOOK_SYNC, request, node_of_queue(NODE_TASKS, queue));
 	if (group->items[0]->key) {
-		plan_get(plan, TAG_LOOK_KEY, request, node_of_hash(NODE_KEY, queue, group->items[0]->idempotency_hash), REC_KEY,
+		plan_get(plan, TAG_LOOK_KEY, request, node_of_hash(NODE_KEY, queue,
+		    group->items[0]->idempotency_hash), REC_KEY,
 		    false);
 		return;
 	}
@@ -483,7 +487,8 @@ look_done(struct submitter *s, struct group *group, struct plan *plan)
 	else if (group->look_again)
 		return;
 	else if (group->look_folder_gone)
-		answer_all(s, group, ANSWER_UNKNOWN, REFUSED_NONE, "the results of that time are being removed or gone", plan);
+		answer_all(s, group, ANSWER_UNKNOWN, REFUSED_NONE,
+		    "the results of that time are being removed or gone", plan);
 	else
 		not_accepted(s, group, plan);
 }
@@ -503,7 +508,8 @@ look_reply(struct submitter *s, struct group *group, const struct event *event, 
 	} else if (reply->tag == TAG_LOOK_RESULT && reply->rc == RC_OK) {
 		group->look_found = true;
 	} else if (reply->tag == TAG_LOOK_FOLDER) {
-		/* Version 1 is the stamp of the deleted segment: every result is still there. Retention begins with 2. */
+		/* Version 1 is the stamp of the deleted segment: every result is still there. Retention begins
+		 * with 2. */
 		group->look_folder_gone = reply->rc != RC_OK || reply->stat.version >= 2;
 	} else if (reply->tag != TAG_LOOK_SYNC && reply->rc != RC_OK && reply->rc != RC_NONODE) {
 		/* We may not look, so we cannot tell. */

@@ -77,7 +77,8 @@ forget_in_group(struct submitter *s, struct group *group, uint64_t call_id, stru
 		if (item->forgotten || item->owner->call_id != call_id)
 			continue;
 		bool dropped = group_not_applied(group);
-		struct answer *answer = submitter_answer(plan, dropped ? ANSWER_REFUSED : ANSWER_UNKNOWN, call_id, item->index);
+		struct answer *answer = submitter_answer(plan, dropped ? ANSWER_REFUSED : ANSWER_UNKNOWN, call_id,
+		    item->index);
 		if (answer && dropped) {
 			answer->code = REFUSED_NOTSENT;
 		} else if (answer) {
@@ -236,7 +237,8 @@ roll_reply(struct submitter *s, struct lane *lane, const struct event *event, st
 	lane->state = LANE_READY;
 	lane->roll = false;
 	if (reply->rc == RC_OK) {
-		plan_note(plan, NOTE_INFO, "queue %s: segment %u is full, opened %u", lane->queue, lane->tail, lane->tail + 1);
+		plan_note(plan, NOTE_INFO, "queue %s: segment %u is full, opened %u", lane->queue, lane->tail,
+		    lane->tail + 1);
 		lane->tail++;
 	} else if (reply->rc == RC_NOAUTH) {
 		lane->may_not_roll = true;	/* the leader does it */
@@ -268,7 +270,8 @@ lane_reply(struct submitter *s, const struct event *event, struct plan *plan)
 		*(reply->rc == RC_NONODE ? &lane->missing : &lane->unreadable) = true;
 	else if (reply->tag == TAG_LANE_TAIL)
 		lane->tail = reply->record.tail.tail;
-	else if (reply->tag == TAG_LANE_CONF && reply->rc == RC_OK && !reply->bad && reply->record.queue.waiting_max > 0)
+	else if (reply->tag == TAG_LANE_CONF && reply->rc == RC_OK && !reply->bad &&
+	    reply->record.queue.waiting_max > 0)
 		lane->waiting_max = reply->record.queue.waiting_max;
 	else if (reply->tag == TAG_LANE_SEGMENTS && reply->rc == RC_OK)
 		take_segments(lane, reply, plan);

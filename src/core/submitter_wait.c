@@ -306,7 +306,8 @@ get_result(struct watched *w, struct awaited *a, bool dead, struct plan *plan)
 	if (*state == GET_ASKED)
 		return;
 	*state = GET_ASKED;
-	plan_get(plan, TAG_WAIT_GET, 0, node_of_token(dead ? NODE_DEAD : NODE_RESULT, w->queue, w->seg, a->token), REC_RESULT,
+	plan_get(plan, TAG_WAIT_GET, 0, node_of_token(dead ? NODE_DEAD : NODE_RESULT, w->queue, w->seg, a->token),
+	    REC_RESULT,
 	    false);
 }
 
@@ -428,7 +429,8 @@ check_reply(struct submitter *s, struct watched *w, const struct event *event, s
 		return;
 	}
 	for (int i = 0; reply->rc == RC_OK && i < reply->child_count; i++) {
-		struct awaited *a = reply->children[i].kind == NODE_TASK ? awaited_find(w, reply->children[i].task.token) : NULL;
+		struct awaited *a = reply->children[i].kind == NODE_TASK ? awaited_find(w,
+		    reply->children[i].task.token) : NULL;
 
 		if (!a)
 			continue;
@@ -533,7 +535,8 @@ pump_results(struct watched *w, struct plan *plan)
 			if (a->asked)
 				continue;
 			a->asked = true;
-			plan_exists(plan, TAG_WAIT_RESULT, 0, node_of_token(NODE_RESULT, w->queue, w->seg, a->token), true);
+			plan_exists(plan, TAG_WAIT_RESULT, 0, node_of_token(NODE_RESULT, w->queue, w->seg, a->token),
+			    true);
 		}
 	}
 	return seen;

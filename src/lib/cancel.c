@@ -149,7 +149,8 @@ int
 zkq_cancel_wait(struct zkq *handle, const char *const *ids, int count, const char *reason, int timeout_ms,
     zkq_info_fn *callback, void *context)
 {
-	struct cancelling all = { .handle = handle, .callback = callback, .context = context, .ids = ids, .left = count };
+	struct cancelling all = { .handle = handle, .callback = callback, .context = context, .ids = ids,
+	    .left = count };
 	int64_t deadline = deadline_after(timeout_ms);
 
 	if (handle->inside || !ids || count < 1)

@@ -44,7 +44,8 @@ take_folders(void *context, const struct reply *reply)
 	for (int i = 0; reply->rc == RC_OK && i < reply->child_count; i++) {
 		if (reply->children[i].kind != NODE_FOLDER)
 			continue;
-		struct folder_seen *folders = grow(claims->folders, claims->folder_count, &claims->folder_room, sizeof *folders);
+		struct folder_seen *folders = grow(claims->folders, claims->folder_count, &claims->folder_room,
+		    sizeof *folders);
 		if (!folders) {
 			claims->failed = true;
 			return;
@@ -89,7 +90,8 @@ claims_read(struct zkq *handle, struct reads *reads, struct claims *claims, int6
 	if (error != ZKQ_OK)
 		return error;
 	for (int i = 0; i < claims->folder_count; i++)
-		plan_list(&reads->plan, 0, (uint64_t)i, node_folder(claims->folders[i].worker, claims->folders[i].inc), false);
+		plan_list(&reads->plan, 0, (uint64_t)i, node_folder(claims->folders[i].worker,
+		    claims->folders[i].inc), false);
 	error = reads_run(handle, reads, take_claims, claims, deadline_ms);
 	if (error == ZKQ_OK && claims->failed)
 		error = ZKQ_ENOMEM;

@@ -173,7 +173,8 @@ close_streams(struct follow *follow)
 	struct attempt *attempt = &follow->attempt;
 
 	for (int i = 0; i < 2; i++) {
-		if (follow->http[i].state == HTTP_BROKEN || (follow->http[i].state == HTTP_REFUSED && follow->http[i].status != 404)) {
+		if (follow->http[i].state == HTTP_BROKEN || (follow->http[i].state == HTTP_REFUSED &&
+		    follow->http[i].status != 404)) {
 			free(attempt->address);
 			attempt->address = NULL;
 		}
@@ -259,7 +260,8 @@ look_for_claim(struct follow *follow, bool *there)
 		const struct node *claim = claims_find(&claims, follow->id.queue, follow->id.seg, follow->id.token);
 
 		*there = claim != NULL;
-		changed = claim && (follow->attempt.number != (int)claim->run || strcmp(follow->attempt.worker, claim->worker));
+		changed = claim && (follow->attempt.number != (int)claim->run || strcmp(follow->attempt.worker,
+		    claim->worker));
 		if (changed)
 			turn_to(follow, claim->worker, (int)claim->run);
 	}
@@ -278,8 +280,10 @@ read_streams(struct follow *follow)
 
 		for (int i = 0; i < 2; i++)
 			if (http_open_now(&follow->http[i]))
-				fds[count++] = (struct pollfd){ .fd = follow->http[i].fd, .events = http_events(&follow->http[i]) };
-		if (follow->answered && (follow->error != ZKQ_OK || (int)follow->result.attempt != follow->attempt.number))
+				fds[count++] = (struct pollfd){ .fd = follow->http[i].fd,
+				    .events = http_events(&follow->http[i]) };
+		if (follow->answered && (follow->error != ZKQ_OK ||
+		    (int)follow->result.attempt != follow->attempt.number))
 			return;
 		if (now >= follow->deadline)
 			return;

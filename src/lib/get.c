@@ -60,11 +60,13 @@ take_names(struct get *get, const struct reply *reply)
 	for (int i = 0; i < get->count; i++) {
 		struct asked *asked = &get->asked[i];
 
-		if (asked->over || asked->inbox || asked->id.seg != reply->node.seg || strcmp(asked->id.queue, reply->node.queue))
+		if (asked->over || asked->inbox || asked->id.seg != reply->node.seg || strcmp(asked->id.queue,
+		    reply->node.queue))
 			continue;
 		asked->live = false;
 		for (int k = 0; reply->rc == RC_OK && k < reply->child_count; k++) {
-			if (reply->children[k].kind != NODE_TASK || strcmp(reply->children[k].task.token, asked->id.token))
+			if (reply->children[k].kind != NODE_TASK || strcmp(reply->children[k].task.token,
+			    asked->id.token))
 				continue;
 			asked->live = true;
 			asked->name = reply->children[k].task;
@@ -105,7 +107,8 @@ take(void *context, const struct reply *reply)
 		if (reply->rc != RC_OK || reply->bad || !token_is_batch(asked->id.token, NULL, &index) ||
 		    index >= (uint32_t)reply->record.batch.count || asked->json)
 			break;
-		asked->json = arena_copy(&get->arena, reply->record.batch.tasks[index].text, reply->record.batch.tasks[index].len);
+		asked->json = arena_copy(&get->arena, reply->record.batch.tasks[index].text,
+		    reply->record.batch.tasks[index].len);
 		asked->json_len = reply->record.batch.tasks[index].len;
 		break;
 	case ARG_MOVED:
@@ -186,7 +189,8 @@ read_inbox(struct get *get, int64_t deadline)
 			continue;
 		get->asked[i].queue[0] = '\0';
 		for (int q = 0; q < get->queue_count; q++) {
-			plan_get(&get->reads.plan, 0, arg_of(i, ARG_INBOX), node_of_text(NODE_INBOX_TASK, get->queues[q], 0, name),
+			plan_get(&get->reads.plan, 0, arg_of(i, ARG_INBOX), node_of_text(NODE_INBOX_TASK,
+			    get->queues[q], 0, name),
 			    REC_BYTES, false);
 			plan_get(&get->reads.plan, 0, arg_of(i, ARG_MOVED),
 			    node_of_text(NODE_MOVED_TASK, get->queues[q], node_shard_of(name), name), REC_MOVED, false);
@@ -223,16 +227,19 @@ read_states(struct get *get, int64_t deadline)
 		asked->found = asked->live = asked->denied = false;
 		asked->json = NULL;
 		if (!same_segment_before(get, i))
-			plan_list(plan, 0, arg_of(i, ARG_NAMES), node_of_segment(NODE_SEGMENT, asked->id.queue, asked->id.seg), false);
+			plan_list(plan, 0, arg_of(i, ARG_NAMES), node_of_segment(NODE_SEGMENT, asked->id.queue,
+			    asked->id.seg), false);
 	}
 	for (int i = 0; i < get->count; i++) {
 		struct asked *asked = &get->asked[i];
 
 		if (asked->over || asked->inbox)
 			continue;
-		plan_get(plan, 0, arg_of(i, ARG_DEAD), node_of_token(NODE_DEAD, asked->id.queue, asked->id.seg, asked->id.token),
+		plan_get(plan, 0, arg_of(i, ARG_DEAD), node_of_token(NODE_DEAD, asked->id.queue, asked->id.seg,
+		    asked->id.token),
 		    REC_BYTES, false);
-		plan_get(plan, 0, arg_of(i, ARG_DONE), node_of_token(NODE_RESULT, asked->id.queue, asked->id.seg, asked->id.token),
+		plan_get(plan, 0, arg_of(i, ARG_DONE), node_of_token(NODE_RESULT, asked->id.queue, asked->id.seg,
+		    asked->id.token),
 		    REC_BYTES, false);
 	}
 	return reads_run(get->handle, &get->reads, take, get, deadline);
@@ -249,9 +256,11 @@ read_payloads(struct get *get, int64_t deadline)
 
 		if (asked->over || !asked->live || asked->found)
 			continue;
-		plan_get(plan, 0, arg_of(i, ARG_TASK), node_task(asked->id.queue, asked->id.seg, &asked->name), REC_BYTES, false);
+		plan_get(plan, 0, arg_of(i, ARG_TASK), node_task(asked->id.queue, asked->id.seg, &asked->name),
+		    REC_BYTES, false);
 		if (token_is_batch(asked->id.token, batch, NULL))
-			plan_get(plan, 0, arg_of(i, ARG_BATCH), node_batch(asked->id.queue, asked->id.seg, batch), REC_BATCH, false);
+			plan_get(plan, 0, arg_of(i, ARG_BATCH), node_batch(asked->id.queue, asked->id.seg, batch),
+			    REC_BATCH, false);
 	}
 	return reads_run(get->handle, &get->reads, take, get, deadline);
 }
@@ -398,10 +407,10 @@ round_of(struct get *get, bool last, int64_t deadline, zkq_info_fn *callback, vo
 }
 
 static void
-take_nothing(void *context, const struct reply *reply)
+take_root(void *context, const struct reply *reply)
 {
-	(void)context;
-	(void)reply;
+	if (reply->kind == REQ_EXISTS)
+		*(bool *)context = reply->rc != RC_NONODE;
 }
 
 static bool
@@ -442,10 +451,15 @@ zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_
 			open += !get.asked[i].over;
 		if (!open)
 			break;
-		if (round)
-			plan_sync(&get.reads.plan, 0, 0, node_plain(NODE_QUEUES));
-		if (round)
-			error = reads_run(handle, &get.reads, take_nothing, NULL, deadline);
+		if (round) {
+			bool tree = true;
+
+			plan_sync(&get.reads.plan, 0, 0, node_plain(NODE_ROOT));
+			plan_exists(&get.reads.plan, 0, 0, node_plain(NODE_ROOT), false);
+			error = reads_run(handle, &get.reads, take_root, &tree, deadline);
+			if (error == ZKQ_OK && !tree)
+				error = ZKQ_ENOTREE;
+		}
 		if (error == ZKQ_OK)
 			error = round_of(&get, round == 1, deadline, callback, context);
 	}

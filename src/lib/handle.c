@@ -131,7 +131,8 @@ break_down(struct zkq *handle)
 
 			handle->calls[i] = pending->next;
 			for (int k = 0; k < pending->count; k++)
-				give_error(pending, k, pending->call.kind == CALL_SUBMIT ? ZKQ_EUNKNOWN : ZKQ_ENOMEM, "");
+				give_error(pending, k, pending->call.kind == CALL_SUBMIT ? ZKQ_EUNKNOWN : ZKQ_ENOMEM,
+				    "");
 			pending_free(pending);
 		}
 	}
@@ -182,7 +183,8 @@ static void
 begin_call(struct zkq *handle, struct pending *pending)
 {
 	uint64_t id = pending->call.id;
-	struct event event = { .kind = EV_CALL, .now_ms = link_now_ms(), .wall_ms = link_wall_ms(), .call = &pending->call };
+	struct event event = { .kind = EV_CALL, .now_ms = link_now_ms(), .wall_ms = link_wall_ms(),
+	    .call = &pending->call };
 	int count = pending->call.kind == CALL_SUBMIT ? pending->call.submit.count : pending->call.ids.count;
 
 	pending->begun = true;
@@ -357,7 +359,8 @@ default_by(void)
 		host[0] = '\0';
 	if (getpwuid_r(geteuid(), &entry, buffer, sizeof buffer, &found))
 		found = NULL;
-	int len = found ? asprintf(&by, "%s@%s", found->pw_name, host) : asprintf(&by, "%lu@%s", (unsigned long)geteuid(), host);
+	int len = found ? asprintf(&by, "%s@%s", found->pw_name, host) : asprintf(&by, "%lu@%s",
+	    (unsigned long)geteuid(), host);
 	return len < 0 ? NULL : by;
 }
 
@@ -399,7 +402,8 @@ zkq_open(const struct zkq_options *given, struct zkq **out)
 	if (!given || given->size < sizeof given->size + sizeof given->hosts || !given->hosts)
 		return ZKQ_EINVAL;
 	memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
-	if (!connect_string_split(options.hosts, options.root ? options.root : "/zkq", hosts, sizeof hosts, root, sizeof root))
+	if (!connect_string_split(options.hosts, options.root ? options.root : "/zkq", hosts, sizeof hosts, root,
+	    sizeof root))
 		return ZKQ_EINVAL;
 	if (options.session_timeout_ms < 0 || (options.auth && strncmp(options.auth, "digest:", 7)))
 		return ZKQ_EINVAL;
@@ -433,7 +437,8 @@ end_calls(struct zkq *handle)
 			struct pending *pending = handle->calls[i];
 			uint64_t id = pending->call.id;
 			struct call call = { .kind = CALL_FORGET, .id = id };
-			struct event event = { .kind = EV_CALL, .now_ms = link_now_ms(), .wall_ms = link_wall_ms(), .call = &call };
+			struct event event = { .kind = EV_CALL, .now_ms = link_now_ms(), .wall_ms = link_wall_ms(),
+			    .call = &call };
 
 			if (pending->call.kind == CALL_SUBMIT)
 				step(handle, &event);

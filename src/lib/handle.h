@@ -37,8 +37,8 @@ struct pending {
 	bool begun;
 	zkq_submit_fn *on_submit;	/* CALL_SUBMIT */
 	zkq_info_fn *on_info;		/* CALL_WAIT */
-	/* CALL_CANCEL, and whoever wants the answer as it is; then the two above are not called. answer is NULL when the
-	 * handle ends: error says how. */
+	/* CALL_CANCEL, and whoever wants the answer as it is; then the two above are not called. answer is NULL
+	 * when the handle ends: error says how. */
 	void (*on_answer)(void *context, int index, int error, const struct answer *answer);
 	void *context;
 };

@@ -107,7 +107,8 @@ http_events(const struct http *http)
 static void
 send_some(struct http *http)
 {
-	ssize_t sent = send(http->fd, http->request + http->request_sent, http->request_len - http->request_sent, MSG_NOSIGNAL);
+	ssize_t sent = send(http->fd, http->request + http->request_sent, http->request_len - http->request_sent,
+	    MSG_NOSIGNAL);
 
 	if (sent < 0) {
 		/* ENOTCONN: still connecting. */

@@ -362,7 +362,8 @@ list_segment(struct list *list, uint32_t seg)
 	for (int i = 0; error == ZKQ_OK && room_left(list) && i < list->ended_count; i++) {
 		const struct task_id *id = &list->ended[i].id;
 
-		plan_get(plan, 0, (uint64_t)i, node_of_token(list->ended[i].dead ? NODE_DEAD : NODE_RESULT, id->queue, id->seg,
+		plan_get(plan, 0, (uint64_t)i, node_of_token(list->ended[i].dead ? NODE_DEAD : NODE_RESULT, id->queue,
+		    id->seg,
 		    id->token), REC_BYTES, false);
 	}
 	if (error == ZKQ_OK)
@@ -370,7 +371,8 @@ list_segment(struct list *list, uint32_t seg)
 	if (error != ZKQ_OK || !room_left(list))
 		return error;
 	if (list->ended_count)
-		qsort(list->ended, (size_t)list->ended_count, sizeof *list->ended, list->limit ? newest_first : oldest_first);
+		qsort(list->ended, (size_t)list->ended_count, sizeof *list->ended, list->limit ? newest_first
+		    : oldest_first);
 	for (int i = 0; i < list->ended_count; i++)
 		give_ended(list, &list->ended[i]);
 	arena_reset(&list->arena);
@@ -387,7 +389,8 @@ list_ended(struct list *list)
 	plan_list(plan, 0, 0, node_of_queue(NODE_DEAD_ALL, list->queue), false);
 	int error = reads_run(list->handle, &list->reads, take_result_segments, list, list->deadline);
 	if (list->result_segment_count)
-		qsort(list->result_segments, (size_t)list->result_segment_count, sizeof *list->result_segments, compare_segments);
+		qsort(list->result_segments, (size_t)list->result_segment_count, sizeof *list->result_segments,
+		    compare_segments);
 	for (int i = 0; i < list->result_segment_count; i++)
 		if (!n || list->result_segments[n - 1] != list->result_segments[i])
 			list->result_segments[n++] = list->result_segments[i];

@@ -158,7 +158,8 @@ read_queues(struct queues *queues, int64_t deadline)
 	for (int i = 0; error == ZKQ_OK && i < queues->count; i++)
 		if (queues->list[i].any)
 			plan_exists(plan, 0, (uint64_t)i,
-			    node_task(queues->list[i].name, queues->list[i].oldest_seg, &queues->list[i].oldest), false);
+			    node_task(queues->list[i].name, queues->list[i].oldest_seg, &queues->list[i].oldest),
+			    false);
 	return error == ZKQ_OK ? reads_run(queues->handle, &queues->reads, take_folder, queues, deadline) : error;
 }
 
@@ -173,7 +174,8 @@ give_queue(const struct queues *queues, const struct queue_seen *queue, const st
     zkq_queue_fn *callback, void *context)
 {
 	struct zkq_queue_info info = { .name = queue->name, .paused = queue->conf.paused,
-		.paused_by = queue->conf.paused_by, .paused_reason = queue->conf.paused_reason, .results = queue->results,
+		.paused_by = queue->conf.paused_by, .paused_reason = queue->conf.paused_reason,
+		    .results = queue->results,
 		.dead = queue->dead, .inbox = queue->inbox, .oldest_ms = -1, .json = queue->json };
 	int64_t now = queues->newest_ms > link_wall_ms() ? queues->newest_ms : link_wall_ms();
 
@@ -255,11 +257,13 @@ set_pause(struct pausing *pausing, bool paused, const char *reason, int64_t dead
 		return pausing->tree ? ZKQ_ENOQUEUE : ZKQ_ENOTREE;
 	if (pausing->read != RC_OK)
 		return error_of_rc(pausing->read);
-	const char *text = queue_text_paused(&pausing->queues.arena, queue->json, paused, handle->by, reason, link_wall_ms());
+	const char *text = queue_text_paused(&pausing->queues.arena, queue->json, paused, handle->by, reason,
+	    link_wall_ms());
 	if (!text)
 		return pausing->queues.arena.failed ? ZKQ_ENOMEM : ZKQ_EINVAL;
 	struct record record = { .kind = REC_BYTES, .bytes = { text, strlen(text) } };
-	add_set(&reads->plan, plan_multi(&reads->plan, 0, 0), node_of_queue(NODE_QUEUE, queue->name), queue->version, &record);
+	add_set(&reads->plan, plan_multi(&reads->plan, 0, 0), node_of_queue(NODE_QUEUE, queue->name), queue->version,
+	    &record);
 	return reads_run(handle, reads, take_pausing, pausing, deadline);
 }
 

@@ -22,7 +22,8 @@ take_parts(void *context, const struct reply *reply)
 	scene->workers = arena_alloc(&scene->arena, (count ? count : 1) * sizeof *scene->workers);
 	for (size_t i = 0; scene->workers && i < count; i++)
 		if (reply->children[i].kind == NODE_WORKER)
-			memcpy(scene->workers[scene->worker_count++].name, reply->children[i].worker, WORKER_NAME_MAX + 1);
+			memcpy(scene->workers[scene->worker_count++].name, reply->children[i].worker,
+			    WORKER_NAME_MAX + 1);
 }
 
 static void
@@ -39,7 +40,8 @@ take_worker(void *context, const struct reply *reply)
 	}
 	worker->json = arena_copy(&scene->arena, reply->record.bytes.data, reply->record.bytes.len);
 	worker->ctime_ms = reply->stat.ctime_ms;
-	if (worker->json && record_decode(&scene->arena, REC_WORKER, worker->json, reply->record.bytes.len, &record, &why))
+	if (worker->json && record_decode(&scene->arena, REC_WORKER, worker->json, reply->record.bytes.len, &record,
+	    &why))
 		worker->record = record.worker;
 }
 
@@ -56,7 +58,8 @@ scene_read(struct zkq *handle, struct reads *reads, struct scene *scene, int64_t
 	if (error == ZKQ_OK && !scene->tree)
 		return ZKQ_ENOTREE;
 	for (int i = 0; error == ZKQ_OK && i < scene->worker_count; i++)
-		plan_get(&reads->plan, 0, (uint64_t)i, node_of_worker(NODE_WORKER, scene->workers[i].name), REC_BYTES, false);
+		plan_get(&reads->plan, 0, (uint64_t)i, node_of_worker(NODE_WORKER, scene->workers[i].name), REC_BYTES,
+		    false);
 	if (error == ZKQ_OK)
 		error = reads_run(handle, reads, take_worker, scene, deadline_ms);
 	if (error == ZKQ_OK)

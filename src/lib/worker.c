@@ -34,7 +34,8 @@ static const struct scene_worker *
 registered(const struct scene *scene, const struct folder_seen *folder)
 {
 	for (int i = 0; i < scene->worker_count; i++)
-		if (!strcmp(scene->workers[i].name, folder->worker) && !strcmp(scene->workers[i].record.inc, folder->inc))
+		if (!strcmp(scene->workers[i].name, folder->worker) && !strcmp(scene->workers[i].record.inc,
+		    folder->inc))
 			return &scene->workers[i];
 	return NULL;
 }
@@ -109,7 +110,8 @@ zkq_workers_wait(struct zkq *handle, int timeout_ms, zkq_worker_fn *callback, vo
 	if (count)
 		qsort(scene.claims.folders, count, sizeof *scene.claims.folders, compare_folders);
 	for (size_t i = 0; error == ZKQ_OK && i < count; i++)
-		plan_get(&reads.plan, 0, i, node_folder(scene.claims.folders[i].worker, scene.claims.folders[i].inc), REC_BYTES,
+		plan_get(&reads.plan, 0, i, node_folder(scene.claims.folders[i].worker, scene.claims.folders[i].inc),
+		    REC_BYTES,
 		    false);
 	if (error == ZKQ_OK)
 		error = reads_run(handle, &reads, take_report, &folders, deadline);
@@ -204,7 +206,8 @@ zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *call
 	if (error == ZKQ_OK && !all.tree)
 		error = all.denied ? ZKQ_ENOAUTH : ZKQ_ENOTREE;
 	for (int i = 0; error == ZKQ_OK && i < all.count; i++)
-		plan_get(&reads.plan, 0, (uint64_t)i, node_of_text(NODE_CANDIDATE, "", 0, all.list[i].name), REC_BYTES, false);
+		plan_get(&reads.plan, 0, (uint64_t)i, node_of_text(NODE_CANDIDATE, "", 0, all.list[i].name),
+		    REC_BYTES, false);
 	if (error == ZKQ_OK)
 		error = reads_run(handle, &reads, take_candidate, &all, deadline);
 	if (error == ZKQ_OK && all.arena.failed)
@@ -215,7 +218,8 @@ zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *call
 
 		if (!candidate->there)
 			continue;
-		struct zkq_dispatcher_info info = { .name = candidate->record.name ? candidate->record.name : candidate->name,
+		struct zkq_dispatcher_info info = { .name = candidate->record.name ? candidate->record.name
+		    : candidate->name,
 			.host = candidate->record.host, .http = candidate->record.http, .leads = leads,
 			.since_ms = candidate->ctime_ms };
 		leads = 0;

@@ -10,6 +10,11 @@
  * literals, an odd count), connects, and keeps trying for ever with jitter. When the session expires it
  * closes the library's handle, completes what is outstanding as RC_UNKNOWN, says ZK_EXPIRED and
  * opens a new session by itself.
+ *
+ * A session that is cut off stays ZK_DISCONNECTED for as long as no server says that it is over: the library never
+ * decides that by itself. It is given up and ended in the same way when it has been away for ten session timeouts (at
+ * least 30 s), when the servers' names have come to mean others meanwhile, or when the library has not answered a
+ * request for two session timeouts although it is connected.
  */
 #ifndef ZKQ_ZK_ZK_H
 #define ZKQ_ZK_ZK_H
@@ -49,7 +54,7 @@ struct zk_callbacks {
 /* Starts at once; never blocks. NULL when memory or descriptors run out. */
 struct zk *zk_new(const struct zk_conf *conf, const struct zk_callbacks *callbacks, void *context);
 /* Closes the session (ephemerals go at once when connected) and completes what is outstanding as
- * RC_UNKNOWN through the reply callback. May block for at most about 3 s when the server does not answer. */
+ * RC_UNKNOWN through the reply callback; what is sent from within these callbacks is dropped. May block for at most about 3 s when the server does not answer. */
 void zk_free(struct zk *zk);
 /* Closes the present session and opens a fresh one: ZK_EXPIRED, later ZK_CONNECTED. Safe inside callbacks. */
 void zk_new_session(struct zk *zk);

@@ -52,6 +52,16 @@ class Kills(unittest.TestCase):
                 workers[name] = cluster.worker(name)
                 return True
 
+            def lose_worker(name):
+                """Runner and coordinator at once, and nobody starts it again: the leader revokes its claims."""
+                pid = cluster.coordinator_pid(name)
+                if not pid or not cluster.claims(name):
+                    return False
+                kills.append(("worker", wall_ms(), None))
+                os.kill(pid, signal.SIGKILL)
+                workers[name].kill()
+                return True
+
             def kill_server():
                 if servers < 3:
                     return True
@@ -63,7 +73,7 @@ class Kills(unittest.TestCase):
 
             # The first leader is succeeded when its session is over, the second one at once: it is started again.
             plan = [lambda: kill_leader(False), lambda: kill_coordinator("w1"), lambda: kill_runner("w2"), kill_server,
-                    lambda: kill_leader(True), lambda: kill_runner("w3"), lambda: kill_coordinator("w2")]
+                    lambda: kill_leader(True), lambda: lose_worker("w3"), lambda: kill_coordinator("w2")]
             ids = cluster.submit_many(tasks(count))
             for step, act in enumerate(plan):
                 goal = count * (step + 1) // (len(plan) + 3)
@@ -72,6 +82,8 @@ class Kills(unittest.TestCase):
             cluster.wait_ended(count, 240)
             found = cluster.judge(ids, {"done"})
             self.check_recovery(found, kills)
+            self.assertGreater(found.summary()["revoked"], 0)
+            self.assertGreater(found.summary()["returned"], 0)
 
     def check_recovery(self, found, kills):
         last = found.claimed[-1].wall_ms

@@ -27,6 +27,7 @@ from zkserver import wait_until
 try:
     from kazoo.client import KazooClient
     from kazoo.exceptions import KazooException, NoNodeError
+    from kazoo.retry import KazooRetry
 except ImportError:
     KazooClient = None
 
@@ -135,7 +136,8 @@ class Cluster:
         return self
 
     def connect(self):
-        client = KazooClient(hosts=self.ensemble.connect_string, timeout=10)
+        client = KazooClient(hosts=self.ensemble.connect_string, timeout=10, connection_retry=KazooRetry(
+            max_tries=-1, delay=0.05, max_delay=0.3))
         client.start(20)
         return client
 
@@ -199,7 +201,7 @@ class Cluster:
     def program(self, name):
         path = os.path.join(OPTIONS.build, name)
         if not os.access(path, os.X_OK):
-            raise unittest.SkipTest("%s is not built" % name)
+            raise AssertionError("%s is not built in %s" % (name, OPTIONS.build))
         return OPTIONS.wrap.split() + [path]
 
     def dispatcher(self, name, hosts=None):

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SCAN_EVERY_US (20 * SECOND_US)
+#define DRAIN_US (15 * MINUTE_US)	/* about four of work, and faults that last a minute longer than the chaos */
 #define INBOX_LAST 8	/* tasks of which one is removed by hand now and then */
 
 enum fault {
@@ -21,7 +22,7 @@ struct chaos {
 	int64_t end_us;
 	int batch_max;
 	uint64_t tasks, tasks_max;
-	bool inbox, cancels, classes;
+	bool inbox, cancels, classes, keys, pauses, paused;
 	uint64_t inbox_last[INBOX_LAST];
 	uint32_t strike_ppm;	/* of the commits: a fault hits their author then and there */
 };
@@ -308,6 +309,15 @@ work_due(void *context, void *object, uint64_t arg)
 
 		if (serial)
 			user_cancel(actor, serial);
+	} else if (actor && actor_up(actor) && chaos->keys && odds(chaos, 30) && chaos->tasks < chaos->tasks_max) {
+		char key[16];
+
+		snprintf(key, sizeof key, "K%d", (int)pick(chaos, 0, 40));
+		user_submit_key(actor, key);
+		chaos->tasks++;
+	} else if (chaos->pauses && odds(chaos, 10)) {
+		chaos->paused = !chaos->paused;
+		person_configure(cluster, "default", chaos->paused ? "{\"v\":1,\"paused\":true}" : "{\"v\":1}");
 	} else if (actor && actor_up(actor) && chaos->tasks < chaos->tasks_max) {
 		int count = (int)pick(chaos, 1, chaos->batch_max);
 
@@ -369,6 +379,8 @@ draw(struct chaos *chaos, struct cluster_conf *conf, uint64_t seed, bool calm)
 	chaos->inbox = DRAW(0, 2) == 0;
 	chaos->cancels = DRAW(0, 1);
 	chaos->classes = DRAW(0, 1);
+	chaos->keys = DRAW(0, 2) == 0;
+	chaos->pauses = !calm && DRAW(0, 3) == 0;
 	/* Long tasks and few slots: not more than about four minutes of work. */
 	int64_t mean_us = (conf->task_min_us + conf->task_max_us) / 2 + conf->task_max_us * 20 / 1000000 * conf->long_ppm;
 	uint64_t most = (uint64_t)(4 * MINUTE_US * conf->slots * conf->workers / (mean_us + 10000));
@@ -432,9 +444,11 @@ chaos_run(uint64_t seed, enum planted planted, bool calm, bool verbose, struct c
 	struct ensemble_conf *now = ensemble_conf(cluster->ensemble);
 	now->lose_reply_ppm = now->lose_request_ppm = 0;
 	cluster_say(cluster, "heal");
-	int64_t limit_us = chaos.end_us + 30 * MINUTE_US;
+	int64_t limit_us = chaos.end_us + DRAIN_US;
 	while (fine && cluster->agenda.now_us < limit_us) {
 		cluster_heal(cluster);
+		if (chaos.pauses)
+			person_configure(cluster, "default", "{\"v\":1}");	/* until it arrives */
 		fine = cluster_run(cluster, cluster->agenda.now_us + 5 * SECOND_US);
 		/* Faults that end later than the chaos does. */
 		if (fine && cluster->agenda.now_us > chaos.end_us + 65 * SECOND_US && cluster_drained(cluster, NULL)) {
@@ -446,7 +460,7 @@ chaos_run(uint64_t seed, enum planted planted, bool calm, bool verbose, struct c
 	if (cluster_broken(cluster)) {
 		fail(result, cluster_broken(cluster));
 	} else if (stuck) {
-		fail(result, "stuck: not everything has ended 30 minutes after the last fault");
+		fail(result, "stuck: not everything has ended 15 minutes after the last fault");
 		if (planted == PLANTED_NONE) {
 			cluster_drained(cluster, stdout);
 			cluster_print(cluster, stdout);

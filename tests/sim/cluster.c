@@ -42,6 +42,7 @@ struct actor {
 	int64_t spin_ms;
 	int spins;
 	int64_t clock_ms, wall_ms;	/* what its clocks are ahead */
+	int64_t clock_ppm;		/* and how much faster than virtual time the first one is */
 	struct process_id process;
 	bool exiting;		/* FX_EXIT */
 	bool stepping;
@@ -131,7 +132,9 @@ actor_worker(const struct actor *actor)
 int64_t
 actor_now_ms(const struct actor *actor)
 {
-	return actor->cluster->agenda.now_us / 1000 + actor->clock_ms;
+	int64_t now_us = actor->cluster->agenda.now_us;
+
+	return (now_us + now_us / 1000 * actor->clock_ppm / 1000) / 1000 + actor->clock_ms;
 }
 
 bool
@@ -386,7 +389,7 @@ schedule_wake(struct actor *actor)
 
 	if (actor->plan.wake_ms == NEVER)
 		return;
-	int64_t at_us = (actor->plan.wake_ms - actor->clock_ms) * 1000;
+	int64_t at_us = cluster->agenda.now_us + (actor->plan.wake_ms - actor_now_ms(actor)) * 1000;
 	if (at_us < cluster->agenda.now_us)
 		at_us = cluster->agenda.now_us;
 	/* An earlier tick will ask again. */
@@ -915,6 +918,7 @@ add_actor(struct cluster *cluster, enum actor_kind kind, char letter, int number
 	snprintf(actor->boot, sizeof actor->boot, "boot-%s-0", actor->name);
 	actor->clock_ms = agenda_between(&cluster->agenda, 1000, 1000000000);
 	actor->wall_ms = agenda_between(&cluster->agenda, -3600000, 3600000);
+	actor->clock_ppm = agenda_between(&cluster->agenda, -500, 500);
 	actor->wake_us = INT64_MAX;
 	if (kind == ACTOR_WORKER)
 		actor->runner = runner_new(cluster, actor);

@@ -10,6 +10,7 @@
 #include "codec/path.h"
 
 #define KEY_MAX 80
+#define KEYS 64
 #define FIFO_GRACE_MS 2000	/* claims of one round go out in several multis */
 
 struct itask {
@@ -64,6 +65,7 @@ struct invariant {
 	bool fifo;
 	struct fifo_debt *debts;
 	int debt_head, debt_count, debt_room;
+	const struct itask *keys[KEYS];
 	struct invariant_counts counts;
 	char *broken;
 	int64_t zxid;
@@ -275,6 +277,20 @@ batch_created(struct invariant *invariant, const struct node *node, const struct
 	HASH_ADD_STR(invariant->batches, key, batch);
 }
 
+/* Tasks with an idempotency key name it in their payload, as "K<number>". */
+static void
+look_at_key(struct invariant *invariant, const struct itask *task, const char *payload)
+{
+	const char *at = strstr(payload, "\"K");
+
+	if (!at || at[2] < '0' || at[2] > '9')
+		return;
+	unsigned long key = strtoul(at + 2, NULL, 10) % KEYS;
+	if (invariant->keys[key])
+		invariant_break(invariant, "key K%lu stands for two tasks: %s and %s", key, invariant->keys[key]->key, task->key);
+	invariant->keys[key] = task;
+}
+
 static void
 task_created(struct invariant *invariant, struct itask *task, const struct node *node, const struct blob *blob)
 {
@@ -295,6 +311,7 @@ task_created(struct invariant *invariant, struct itask *task, const struct node 
 		const char *at = blob->data;
 
 		set_serial(invariant, task, next_serial(&at));
+		look_at_key(invariant, task, at);
 	} else if (token_is_batch(node->task.token, name, &index)) {
 		snprintf(key, sizeof key, "%s.%u.%s", node->queue, node->seg, name);
 		HASH_FIND_STR(invariant->batches, key, batch);

@@ -28,6 +28,7 @@ struct runner {
 	uint32_t r;
 	struct process_id process;
 	struct lease lease;
+	int64_t lease_due_us;		/* when it is looked at next */
 	struct attempt *attempts;	/* oldest first; orphans too */
 	int64_t in_us, out_us;		/* pipes are first in, first out */
 	struct message *messages;	/* under way */
@@ -275,15 +276,33 @@ kill_attempt(struct runner *runner, struct attempt *attempt, enum task_state sta
 	plan_end(runner, attempt, now_us(runner) + agenda_between(&runner->cluster->agenda, 1000, grace_us));
 }
 
+static void lease_due(void *context, void *object, uint64_t arg);
+
+static void
+watch_lease(struct runner *runner)
+{
+	int64_t left_ms = runner->lease.kill_by_ms - actor_now_ms(runner->actor);
+	int64_t at_us = now_us(runner) + left_ms * 1000 + agenda_between(&runner->cluster->agenda, 0, 50000);
+
+	/* One at a time: when it comes it looks whether there is more to wait for. */
+	if (left_ms <= 0 || (runner->lease_due_us > now_us(runner) && runner->lease_due_us <= at_us))
+		return;
+	runner->lease_due_us = at_us;
+	agenda_at(&runner->cluster->agenda, at_us, lease_due, NULL, runner, runner->life);
+}
+
 static void
 lease_due(void *context, void *object, uint64_t arg)
 {
 	struct runner *runner = object;
 
 	(void)context;
-	if (!runner->up || runner->life != arg || lease_holds(&runner->lease, actor_now_ms(runner->actor)) ||
-	    runner->cluster->conf.planted == PLANTED_LEASE)
+	if (!runner->up || runner->life != arg || runner->cluster->conf.planted == PLANTED_LEASE)
 		return;
+	if (lease_holds(&runner->lease, actor_now_ms(runner->actor))) {
+		watch_lease(runner);
+		return;
+	}
 	for (struct attempt *attempt = runner->attempts; attempt; attempt = attempt->next)
 		if (attempt->exclusive && !attempt->orphan) {
 			/* One that is being asked politely is killed now. */
@@ -291,16 +310,6 @@ lease_due(void *context, void *object, uint64_t arg)
 				plan_end(runner, attempt, now_us(runner) + 1000);
 			kill_attempt(runner, attempt, STATE_LOST, "lease", LEASE_KILL_TIME_MS * 1000);
 		}
-}
-
-static void
-watch_lease(struct runner *runner)
-{
-	int64_t left_ms = runner->lease.kill_by_ms - actor_now_ms(runner->actor);
-
-	if (left_ms > 0)
-		agenda_at(&runner->cluster->agenda, now_us(runner) + left_ms * 1000 +
-		    agenda_between(&runner->cluster->agenda, 0, 50000), lease_due, NULL, runner, runner->life);
 }
 
 static void
@@ -476,6 +485,7 @@ runner_begin(struct runner *runner, const struct process_id *process)
 	runner->r = 0;
 	runner->process = *process;
 	runner->lease = (struct lease){ 0 };
+	runner->lease_due_us = 0;
 }
 
 /* Ends with all it holds. lingering: what runs ends a while later, or when it is found. */

@@ -1,6 +1,6 @@
 /*
- * libzkq over a link to the simulated ensemble: the real library with everything below it but ZooKeeper's client. Time is
- * virtual: each zkq_dispatch() lets a millisecond pass. What dispatchers and workers do is done by hand, in world().
+ * libzkq over a link to the simulated ensemble: the real library with everything below it but ZooKeeper's
+ * client. Time is virtual: each zkq_dispatch() lets a millisecond pass. What dispatchers and workers do is done by hand, in world().
  */
 #include "config.h"
 
@@ -339,7 +339,8 @@ make_record(const struct node *node, const struct record *record)
 static void
 make_queue(const char *queue, const char *conf)
 {
-	static const char *const parts[] = { "classes", "inbox", "moved", "tasks/0", "retry/0", "done/0", "dead/0", "hold",
+	static const char *const parts[] = { "classes", "inbox", "moved", "tasks/0", "retry/0", "done/0", "dead/0",
+	    "hold",
 		"cancel", "keys" };
 
 	make("/zkq/queues/%s", conf, queue);
@@ -422,7 +423,8 @@ setup(void)
 {
 	static const struct client_callbacks callbacks = { hand_reply, hand_watch, hand_state };
 
-	conf = (struct ensemble_conf){ .servers = 3, .latency_us = 500, .commit_us = 1000, .lag_us = 3000, .tick_ms = 500,
+	conf = (struct ensemble_conf){ .servers = 3, .latency_us = 500, .commit_us = 1000, .lag_us = 3000,
+	    .tick_ms = 500,
 		.reconnect_us = 100000 };
 	world = NULL;
 	agenda_init(&agenda, 7);
@@ -548,6 +550,9 @@ START_TEST(submit_refused)
 	struct zkq *other;
 	ck_assert_int_eq(zkq_open(&options, &other), ZKQ_OK);
 	ck_assert_int_eq(zkq_submit_wait(other, NULL, &task_true, 5000, id), ZKQ_ENOTREE);
+	const char *some = "default.0.zzzzzzzzzzzz";
+	ck_assert_int_eq(zkq_get_wait(other, &some, 1, 5000, see, NULL), ZKQ_ENOTREE);
+	ck_assert_int_eq(seen.error, ZKQ_ENOTREE);
 	zkq_close(other);
 }
 END_TEST
@@ -805,9 +810,12 @@ static void
 make_worker(const char *log)
 {
 	static const char *const queues[] = { "default" };
-	struct record worker = { .kind = REC_WORKER, .worker = { .inc = "abcdefgh", .r = 1, .slots = 4, .queues = queues,
-		.queue_count = 1, .log = log, .version = "0.1.0", .process = { .host = "host1", .boot = "b", .pid = 1 } } };
-	struct record report = { .kind = REC_REPORT, .report = { .lost_after_ms = 30000, .r = 1, .slots = 4, .in_use = 1,
+	struct record worker = { .kind = REC_WORKER, .worker = { .inc = "abcdefgh", .r = 1, .slots = 4,
+	    .queues = queues,
+		.queue_count = 1, .log = log, .version = "0.1.0", .process = { .host = "host1", .boot = "b",
+		    .pid = 1 } } };
+	struct record report = { .kind = REC_REPORT, .report = { .lost_after_ms = 30000, .r = 1, .slots = 4,
+	    .in_use = 1,
 		.load1 = 0.5, .process = { .host = "host1", .boot = "b", .pid = 1 } } };
 	struct node node = node_of_worker(NODE_WORKER, "w1");
 
@@ -821,7 +829,8 @@ static void
 claim(uint32_t run)
 {
 	struct node task = find_task(id);
-	struct node node = node_claim("w1", "abcdefgh", run, task.queue, task.seg, &task.task, run, (struct fence){ 7, run });
+	struct node node = node_claim("w1", "abcdefgh", run, task.queue, task.seg, &task.task, run, (struct fence){ 7,
+	    run });
 	char path[PATH_BUFFER];
 
 	path_write("/zkq", &node, false, path, sizeof path);
@@ -847,7 +856,8 @@ see_worker(void *context, const struct zkq_worker_info *info)
 START_TEST(running)
 {
 	submit_one();
-	make("/zkq/election/0123456789abcdef0123456789abcdef-n_0000000003", "{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"pid\":1}");
+	make("/zkq/election/0123456789abcdef0123456789abcdef-n_0000000003",
+	    "{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"pid\":1}");
 	get(id);
 	ck_assert_str_eq(seen.reason, "NoWorker");
 	make_worker(NULL);
@@ -870,13 +880,16 @@ static void
 see_dispatcher(void *context, const struct zkq_dispatcher_info *info)
 {
 	(void)context;
-	snprintf(leaders + strlen(leaders), sizeof leaders - strlen(leaders), "%s%s ", info->name, info->leads ? "*" : "");
+	snprintf(leaders + strlen(leaders), sizeof leaders - strlen(leaders), "%s%s ", info->name, info->leads ? "*"
+	    : "");
 }
 
 START_TEST(dispatchers)
 {
-	make("/zkq/election/f123456789abcdef0123456789abcdef-n_0000000003", "{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"pid\":1}");
-	make("/zkq/election/0123456789abcdef0123456789abcdef-n_0000000012", "{\"v\":1,\"name\":\"d2\",\"host\":\"h\",\"pid\":1}");
+	make("/zkq/election/f123456789abcdef0123456789abcdef-n_0000000003",
+	    "{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"pid\":1}");
+	make("/zkq/election/0123456789abcdef0123456789abcdef-n_0000000012",
+	    "{\"v\":1,\"name\":\"d2\",\"host\":\"h\",\"pid\":1}");
 	leaders[0] = '\0';
 	ck_assert_int_eq(zkq_dispatchers_wait(handle, 5000, see_dispatcher, NULL), ZKQ_OK);
 	ck_assert_str_eq(leaders, "d1* d2 ");
@@ -889,7 +902,8 @@ static void
 see_queue(void *context, const struct zkq_queue_info *info)
 {
 	(void)context;
-	snprintf(queues + strlen(queues), sizeof queues - strlen(queues), "%s:%d:%s:%d/%d/%d/%d ", info->name, info->paused,
+	snprintf(queues + strlen(queues), sizeof queues - strlen(queues), "%s:%d:%s:%d/%d/%d/%d ", info->name,
+	    info->paused,
 	    info->paused_reason ? info->paused_reason : "-", (int)info->waiting, (int)info->running, (int)info->results,
 	    (int)info->inbox);
 }
@@ -999,7 +1013,8 @@ answer_peer(int peer, const char *request)
 	int len = snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 	if (*body) {
 		/* In two chunks, to be put together again. */
-		len += snprintf(reply + len, sizeof reply - (size_t)len, "1\r\n%c\r\n%zx\r\n%s\r\n", body[0], strlen(body) - 1, body + 1);
+		len += snprintf(reply + len, sizeof reply - (size_t)len, "1\r\n%c\r\n%zx\r\n%s\r\n", body[0],
+		    strlen(body) - 1, body + 1);
 	}
 	/* The first attempt's server dies before the end. */
 	if (attempt == 2)
@@ -1008,7 +1023,8 @@ answer_peer(int peer, const char *request)
 	if (attempt == 1 && !strcmp(stream, "stdout")) {
 		char path_of[PATH_BUFFER];
 		struct node task = find_task(id);
-		struct node old = node_claim("w1", "abcdefgh", 1, task.queue, task.seg, &task.task, 1, (struct fence){ 7, 1 });
+		struct node old = node_claim("w1", "abcdefgh", 1, task.queue, task.seg, &task.task, 1,
+		    (struct fence){ 7, 1 });
 
 		path_write("/zkq", &old, false, path_of, sizeof path_of);
 		ck_assert_int_eq(do_op(OP_DELETE, path_of, NULL, 0), RC_OK);

@@ -148,7 +148,8 @@ submit(struct actor *actor, int count, bool batch, int priority, enum task_class
 	for (int i = 0; i < count; i++) {
 		uint64_t serial = ++user->cluster->next_serial;
 
-		snprintf(texts[i], sizeof texts[i], "{\"argv\":[\"S%llu\"]}", (unsigned long long)serial);
+		snprintf(texts[i], sizeof texts[i], key ? "{\"argv\":[\"S%llu\",\"%s\"]}" : "{\"argv\":[\"S%llu\"]}",
+		    (unsigned long long)serial, key);
 		tasks[i].text = texts[i];
 		tasks[i].len = strlen(texts[i]);
 		tasks[i].priority = priority;

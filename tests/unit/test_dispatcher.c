@@ -1,5 +1,6 @@
 /* The dispatcher's step function on a simulated ensemble, with workers and users played by hand. */
 #include <check.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,43 @@
 static struct agenda agenda;
 static struct ensemble *ensemble;
 static char notes[1 << 16];
+
+/* ---- memory that runs out ---- */
+
+static long allocations, fail_at;	/* the fail_at-th one fails; 0 = none */
+static bool in_core;			/* everybody else has enough */
+static jmp_buf ran_out;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+static bool
+fails(void)
+{
+	return in_core && ++allocations == fail_at;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *
+__wrap_realloc(void *old, size_t size)
+{
+	return fails() ? NULL : __real_realloc(old, size);
+}
 
 /* ---- a driver ---- */
 
@@ -80,7 +118,11 @@ step(struct driver *driver, struct event *event)
 	event->now_ms = now_ms();
 	event->wall_ms = now_ms();
 	plan_reset(&driver->plan);
+	in_core = true;
 	dispatcher_step(driver->dispatcher, event, &driver->plan);
+	in_core = false;
+	if (driver->plan.failed && fail_at)
+		longjmp(ran_out, 1);
 	ck_assert(!driver->plan.failed);
 	for (int i = 0; i < driver->plan.count; i++) {
 		const struct effect *effect = &driver->plan.effects[i];
@@ -686,6 +728,68 @@ START_TEST(test_segments)
 }
 END_TEST
 
+/* A bit of everything: tasks by both doors, a batch, cancels, a worker that is lost. */
+static void
+long_story(void)
+{
+	register_class();
+	register_worker(1, 1);
+	submit(5, "aaaaaaaaaaa1");
+	submit(5, "aaaaaaaaaaa2");
+	submit(5, "aaaaaaaaaaa3");
+	run_ms(200);
+	submit(9, "aaaaaaaaaaa4");
+	op(OP_CREATE, CREATE_SEQUENCE, "{\"argv\":[\"true\"]}", QUEUE "/inbox/t-");
+	op(OP_CREATE, 0, "{}", QUEUE "/inbox/bad");
+	op(OP_CREATE, 0, "[]", QUEUE "/tasks/0/b.cccccccccccc");
+	op(OP_CREATE, 0, "", QUEUE "/cancel/0");
+	op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/cancel/0/aaaaaaaaaaa3");
+	op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/cancel/0/aaaaaaaaaaa1");
+	op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/cancel/0/zzzzzzzzzzz1");
+	do_ops(hand);
+	run_ms(300);
+	client_cut(d1->client);
+	client_expire(worker);
+	run_ms(6000);
+	client_expire(d1->client);
+	run_ms(3000);
+	client_close(worker);
+}
+
+/* False when memory ran out on the way. */
+static bool
+story_with_failure(long at)
+{
+	allocations = 0;
+	fail_at = at;
+	if (setjmp(ran_out)) {
+		fail_at = 0;
+		in_core = false;
+		return false;
+	}
+	setup();
+	long_story();
+	return true;
+}
+
+START_TEST(test_memory_runs_out)
+{
+	bool through = false;
+	long at = 0;
+
+	while (!through) {
+		teardown();
+		through = story_with_failure(++at);
+		fail_at = 0;
+		op_count = 0;
+		/* Every failure is told, and what is there can be freed. */
+		ck_assert(!through || allocations < at);
+		ck_assert_int_lt(at, 20000);
+	}
+	ck_assert_int_gt(at, 100);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -704,6 +808,8 @@ main(void)
 	tcase_add_test(tcase, test_inbox);
 	tcase_add_test(tcase, test_inbox_large);
 	tcase_add_test(tcase, test_segments);
+	tcase_add_test(tcase, test_memory_runs_out);
+	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -197,7 +197,8 @@ call_submit_key(uint64_t id, int count, bool batch, const char *key)
 	static struct submit_task tasks[1000];
 
 	for (int i = 0; i < count; i++)
-		tasks[i] = (struct submit_task){ .text = "{\"argv\":[\"true\"]}", .len = 17, .priority = 5, .class_hash = 7,
+		tasks[i] = (struct submit_task){ .text = "{\"argv\":[\"true\"]}", .len = 17, .priority = 5,
+		    .class_hash = 7,
 			.class_text = CLASS_TEXT, .key = key, .idempotency_hash = key ? 99 : 0 };
 	struct call call = { .kind = CALL_SUBMIT, .id = id,
 		.submit = { .queue = "default", .tasks = tasks, .count = count, .batch = batch } };
@@ -440,13 +441,15 @@ START_TEST(no_queue)
 	for (int round = 0; round < 2; round++) {	/* the second after a sync */
 		if (round) {
 			struct request sync = want(REQ_SYNC, NODE_TASKS);
-			struct request a = want(REQ_GET, NODE_TASKS), b = want(REQ_GET, NODE_QUEUE), c = want(REQ_LIST, NODE_TASKS);
+			struct request a = want(REQ_GET, NODE_TASKS), b = want(REQ_GET, NODE_QUEUE),
+			    c = want(REQ_LIST, NODE_TASKS);
 			answer_rc(&sync, RC_OK);
 			answer_rc(&a, RC_NONODE);
 			answer_rc(&b, RC_NONODE);
 			answer_rc(&c, RC_NONODE);
 		} else {
-			struct request a = want(REQ_GET, NODE_TASKS), b = want(REQ_GET, NODE_QUEUE), c = want(REQ_LIST, NODE_TASKS);
+			struct request a = want(REQ_GET, NODE_TASKS), b = want(REQ_GET, NODE_QUEUE),
+			    c = want(REQ_LIST, NODE_TASKS);
 			answer_rc(&a, RC_NONODE);
 			answer_rc(&b, RC_NONODE);
 			answer_rc(&c, RC_NONODE);
