@@ -11,7 +11,7 @@
 enum fault {
 	FAULT_CUT, FAULT_SILENCE, FAULT_EXPIRE, FAULT_STALL, FAULT_OUTAGE, FAULT_KILL_DISPATCHER, FAULT_KILL_COORDINATOR,
 	FAULT_KILL_RUNNER, FAULT_KILL_BOTH, FAULT_REBOOT, FAULT_DRAIN, FAULT_STOP_DISPATCHER, FAULT_KILL_SUBMITTER,
-	FAULT_FREEZE, FAULT_ALL_DISPATCHERS, FAULT_LATE_RETURN, FAULT_KINDS
+	FAULT_FREEZE, FAULT_ALL_DISPATCHERS, FAULT_LATE_RETURN, FAULT_BY_HAND, FAULT_KINDS
 };
 
 struct chaos {
@@ -22,7 +22,7 @@ struct chaos {
 	int64_t end_us;
 	int batch_max;
 	uint64_t tasks, tasks_max;
-	bool inbox, cancels, classes, keys, pauses, paused;
+	bool inbox, cancels, classes, keys, pauses, paused, gives_up, children;
 	uint64_t inbox_last[INBOX_LAST];
 	uint32_t strike_ppm;	/* of the commits: a fault hits their author then and there */
 };
@@ -206,6 +206,9 @@ do_fault(struct chaos *chaos, enum fault fault)
 	case FAULT_LATE_RETURN:
 		late_return(chaos);
 		break;
+	case FAULT_BY_HAND:
+		person_delete_ephemeral(cluster);
+		break;
 	case FAULT_KINDS:
 		break;
 	}
@@ -303,7 +306,19 @@ work_due(void *context, void *object, uint64_t arg)
 	if (chaos->inbox && odds(chaos, 25) && chaos->tasks < chaos->tasks_max) {
 		chaos->inbox_last[chaos->tasks++ % INBOX_LAST] = person_inbox(cluster, odds(chaos, 80));
 	} else if (chaos->inbox && odds(chaos, 10)) {
-		person_remove(cluster, chaos->inbox_last[pick(chaos, 0, INBOX_LAST - 1)]);
+		uint64_t serial = chaos->inbox_last[pick(chaos, 0, INBOX_LAST - 1)];
+
+		/* A task that waits with a stranger's child cannot be cancelled: the leader sets it aside for good. */
+		if (chaos->children) {
+			person_child(cluster, serial);
+		} else {
+			if (odds(chaos, 50))
+				person_remove(cluster, serial);
+			if (odds(chaos, 50))
+				person_cancel_serial(cluster, serial);
+		}
+	} else if (actor && actor_up(actor) && chaos->gives_up && odds(chaos, 10)) {
+		user_give_up(actor);
 	} else if (actor && actor_up(actor) && chaos->cancels && odds(chaos, 25)) {
 		uint64_t serial = user_pick(actor);
 
@@ -335,9 +350,10 @@ configure(struct chaos *chaos)
 		"{\"v\":1,\"retain_age\":30,\"retain_count\":1000}",
 		"{\"v\":1,\"retain_age\":5,\"retain_count\":10}",
 		"{\"v\":1,\"retain_count\":5}",
+		"{\"v\":1,\"waiting_max\":20}",
 	};
 
-	person_configure(chaos->cluster, "default", configs[pick(chaos, 0, 2)]);
+	person_configure(chaos->cluster, "default", configs[pick(chaos, 0, 3)]);
 }
 
 /* What kind of run this is. */
@@ -380,6 +396,8 @@ draw(struct chaos *chaos, struct cluster_conf *conf, uint64_t seed, bool calm)
 	chaos->cancels = DRAW(0, 1);
 	chaos->classes = DRAW(0, 1);
 	chaos->keys = DRAW(0, 2) == 0;
+	chaos->gives_up = DRAW(0, 3) == 0;
+	chaos->children = DRAW(0, 1);
 	chaos->pauses = !calm && DRAW(0, 3) == 0;
 	/* Long tasks and few slots: not more than about four minutes of work. */
 	int64_t mean_us = (conf->task_min_us + conf->task_max_us) / 2 + conf->task_max_us * 20 / 1000000 * conf->long_ppm;
@@ -457,6 +475,9 @@ chaos_run(uint64_t seed, enum planted planted, bool calm, bool verbose, struct c
 		}
 	}
 	invariant_scan(cluster->invariant);
+	for (int i = 0; i < cluster->actor_count; i++)
+		if (actor_kind(cluster->actors[i]) == ACTOR_SUBMITTER)
+			user_check(cluster->actors[i]);
 	if (cluster_broken(cluster)) {
 		fail(result, cluster_broken(cluster));
 	} else if (stuck) {

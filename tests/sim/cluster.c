@@ -24,6 +24,14 @@ struct pending {
 	enum rc rc;		/* refused before it was sent */
 };
 
+struct probe {
+	uint64_t arg;
+	bool dead;
+	uint64_t life;
+};
+
+#define PROBES 16	/* answered within a millisecond each */
+
 struct actor {
 	struct cluster *cluster;
 	enum actor_kind kind;
@@ -47,6 +55,8 @@ struct actor {
 	bool exiting;		/* FX_EXIT */
 	bool stepping;
 	int reboots;
+	struct probe probes[PROBES];
+	int probe_next;
 	struct runner *runner;
 	struct user *user;
 	struct rec_report first_report;	/* PLANTED_REPORT */
@@ -400,6 +410,37 @@ schedule_wake(struct actor *actor)
 }
 
 static void
+probed(void *context, void *object, uint64_t arg)
+{
+	struct actor *actor = context;
+	const struct probe *probe = &actor->probes[arg];
+	struct event event = { .kind = EV_PROBED, .probed = { .arg = probe->arg, .dead = probe->dead } };
+	int64_t until_us;
+
+	(void)object;
+	if (probe->life != actor->life)
+		return;
+	if (actor_frozen(actor, &until_us)) {
+		agenda_at(&actor->cluster->agenda, until_us, probed, context, NULL, arg);
+		return;
+	}
+	actor_event(actor, &event);
+}
+
+static void
+probe(struct actor *actor, const struct effect *effect)
+{
+	struct agenda *agenda = &actor->cluster->agenda;
+	const struct process_id *process = &effect->probe.process;
+	int index = actor->probe_next++ % PROBES;
+	bool dead = process->host && process->boot && strcmp(process->host, actor->host) == 0 &&
+	    strcmp(process->boot, actor->boot) == 0 && !process_alive(actor->cluster, process->pid);
+
+	actor->probes[index] = (struct probe){ effect->probe.arg, dead, actor->life };
+	agenda_at(agenda, agenda->now_us + agenda_between(agenda, 20, 300), probed, actor, NULL, (uint64_t)index);
+}
+
+static void
 carry_out(struct actor *actor)
 {
 	struct cluster *cluster = actor->cluster;
@@ -433,9 +474,11 @@ carry_out(struct actor *actor)
 		case FX_KILL:
 		case FX_FORGET:
 		case FX_PING:
-		case FX_PROBE:
 		case FX_SWEEP:
 			runner_effect(actor->runner, effect);
+			break;
+		case FX_PROBE:
+			probe(actor, effect);
 			break;
 		case FX_ANSWER:
 			user_answer(actor->user, effect->answer);
@@ -549,14 +592,14 @@ begin(struct actor *actor)
 	actor->process = process_new(actor);
 	if (actor->kind == ACTOR_DISPATCHER) {
 		struct dispatcher_conf conf = { .name = actor->name, .host = actor->host, .pid = actor->process.pid,
-			.seed = seed };
+			.boot = actor->boot, .start = actor->process.start, .seed = seed };
 
 		actor->state = need(dispatcher_new(&conf));
 		actor->step = step_dispatcher;
 	} else if (actor->kind == ACTOR_WORKER) {
 		struct worker_conf conf = { .name = actor->name, .process = actor->process, .slots = cluster->conf.slots,
 			.queues = queues, .queue_count = 1, .lost_after_ms = cluster->conf.lost_after_ms,
-			.drain_deadline_ms = 20000, .version = "0", .seed = seed };
+			.drain_deadline_ms = 20000, .log_token = "secret", .version = "0", .seed = seed };
 
 		actor->state = need(worker_new(&conf));
 		actor->step = step_worker;
@@ -1187,5 +1230,54 @@ person_remove(struct cluster *cluster, uint64_t serial)
 	if (!invariant_by_hand(cluster->invariant, serial, path, sizeof path))
 		return;
 	struct raw_op op = { .kind = OP_DELETE, .path = path, .version = ANY_VERSION };
+	person_send(cluster, &op, 1);
+}
+
+void
+person_cancel_serial(struct cluster *cluster, uint64_t serial)
+{
+	char id[64], *seg, *token;
+
+	if (!invariant_accepted(cluster->invariant, serial, id))
+		return;
+	seg = strchr(id, '.');
+	*seg++ = '\0';
+	token = strchr(seg, '.') + 1;
+	person_cancel(cluster, id, (uint32_t)strtoul(seg, NULL, 10), token);
+}
+
+void
+person_child(struct cluster *cluster, uint64_t serial)
+{
+	char path[PATH_BUFFER];
+
+	if (!invariant_by_hand(cluster->invariant, serial, path, sizeof path))
+		return;
+	strcat(path, "/stranger");
+	struct raw_op op = { .kind = OP_CREATE, .path = path };
+	person_send(cluster, &op, 1);
+}
+
+void
+person_delete_ephemeral(struct cluster *cluster)
+{
+	static const char *const folders[] = { SIM_ROOT "/election", SIM_ROOT "/assign" };
+	struct agenda *agenda = &cluster->agenda;
+	const struct znode *at = tree_find(ensemble_tree(cluster->ensemble), folders[rng_below(&agenda->rng, 2)]);
+
+	if (!at || !at->children)
+		return;
+	int turn = (int)rng_below(&agenda->rng, (uint64_t)at->stat.children);
+	at = at->children;
+	while (turn-- > 0)
+		at = at->next;
+	for (const struct znode *child = at->children; child; child = child->next)
+		if (child->stat.owner)
+			at = child;
+	if (!at->stat.owner)
+		return;
+	cluster_say(cluster, "fault: somebody deletes %s", at->path);
+	cluster->faults++;
+	struct raw_op op = { .kind = OP_DELETE, .path = at->path, .version = ANY_VERSION };
 	person_send(cluster, &op, 1);
 }

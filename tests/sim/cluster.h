@@ -146,6 +146,10 @@ uint64_t user_submit_key(struct actor *actor, const char *key);
 bool user_cancel(struct actor *actor, uint64_t serial);
 /* One of the tasks that are accepted and not known to have ended, or 0. */
 uint64_t user_pick(struct actor *actor);
+/* Gives up one of the calls, if any is open. */
+void user_give_up(struct actor *actor);
+/* What was refused must not be in the tree after all. */
+void user_check(struct actor *actor);
 /* What became of it, as the user knows: "pending", "accepted", "refused", "unknown", or a state ("done"). */
 const char *user_knows(struct actor *actor, uint64_t serial);
 /* Calls without an answer. */
@@ -158,6 +162,11 @@ uint64_t person_inbox(struct cluster *cluster, bool valid);
 void person_cancel(struct cluster *cluster, const char *queue, uint32_t seg, const char *token);
 /* Deletes the znode of a task from the inbox, wherever it has been moved to. */
 void person_remove(struct cluster *cluster, uint64_t serial);
+void person_cancel_serial(struct cluster *cluster, uint64_t serial);
+/* Puts a child below the task's znode. */
+void person_child(struct cluster *cluster, uint64_t serial);
+/* Deletes a candidate or a live-<r>, one that is there. */
+void person_delete_ephemeral(struct cluster *cluster);
 void person_configure(struct cluster *cluster, const char *queue, const char *json);
 
 /* ---- for cluster.c, runner.c and user.c ---- */

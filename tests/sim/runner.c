@@ -441,17 +441,6 @@ runner_effect(struct runner *runner, const struct effect *effect)
 	struct message *message = message_new(runner);
 
 	message->life = runner->life;
-	if (effect->kind == FX_PROBE) {
-		const struct process_id *process = &effect->probe.process;
-
-		message->event.kind = EV_PROBED;
-		message->event.probed.arg = effect->probe.arg;
-		message->event.probed.dead = process->host && process->boot &&
-		    strcmp(process->host, actor_host(runner->actor)) == 0 &&
-		    strcmp(process->boot, actor_boot(runner->actor)) == 0 && !process_alive(cluster, process->pid);
-		tell(runner, message);
-		return;
-	}
 	if (effect->kind == FX_SWEEP) {
 		message->event.kind = EV_SWEPT;
 		memcpy(message->event.swept.inc, effect->sweep.inc, sizeof effect->sweep.inc);

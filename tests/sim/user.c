@@ -357,3 +357,44 @@ user_answer(struct user *user, const struct answer *answer)
 	*link = call->next;
 	call_free(call);
 }
+
+void
+user_give_up(struct actor *actor)
+{
+	struct user *user = actor_user(actor);
+	int open = user_open(user), turn;
+
+	if (!open || !actor_up(actor))
+		return;
+	turn = (int)rng_below(&user->cluster->agenda.rng, (uint64_t)open);
+	struct open_call *call = user->calls;
+	while (turn-- > 0)
+		call = call->next;
+	uint64_t id = call->id;
+	struct call forget = { .kind = CALL_FORGET, .id = id };
+	cluster_say(user->cluster, "%s: gives up call %llu", actor_name(actor), (unsigned long long)id);
+	call_event(user, &forget);
+	struct open_call **link = &user->calls;
+	while (*link && (*link)->id != id)
+		link = &(*link)->next;
+	if (!*link)
+		return;
+	call = *link;
+	if (call->kind == CALL_SUBMIT)
+		invariant_break(user->cluster->invariant, "%s: gave up a submit of %d tasks and was told of %d", actor_name(actor),
+		    call->count, call->answered);
+	*link = call->next;
+	call_free(call);
+}
+
+void
+user_check(struct actor *actor)
+{
+	struct user *user = actor_user(actor);
+	char id[64];
+
+	for (int i = 0; i < user->count; i++)
+		if (user->items[i].state == ITEM_REFUSED && invariant_accepted(user->cluster->invariant, user->items[i].serial, id))
+			invariant_break(user->cluster->invariant, "S%llu was refused, but %s was accepted",
+			    (unsigned long long)user->items[i].serial, id);
+}
