@@ -15,7 +15,6 @@
 #include "io/cgroup.h"
 #include "io/clock.h"
 #include "io/loop.h"
-#include "io/process.h"
 #include "io/spawn.h"
 #include "worker/environment.h"
 #include "worker/runner.h"
@@ -70,7 +69,6 @@ static int
 start(struct attempt *attempt, const struct task_spec *spec, const char *const *environment, const char *path)
 {
 	struct runner *runner = attempt->runner;
-	struct process process;
 	char prefix[16];
 	int done = -1, number;
 
@@ -100,12 +98,12 @@ start(struct attempt *attempt, const struct task_spec *spec, const char *const *
 			goto failed;
 	}
 	attempt->started = clock_boot_seconds();
+	attempt->start = (uint64_t)(attempt->started * (double)sysconf(_SC_CLK_TCK));
 	attempt->pid = spawn(&wanted, &attempt->error);
 	if (attempt->pid < 0) {
 		attempt->pid = 0;
 		goto failed;
 	}
-	attempt->start = process_read(attempt->pid, &process) ? process.start : 0;
 	done = 0;
 failed:
 	number = errno;

@@ -26,7 +26,8 @@
 #include "worker/options.h"
 #include "zk/link.h"
 
-#define LOAD_EVERY_MS 5000
+#define LOAD_EVERY_MS 5000	/* and so often runner and coordinator hear of each other */
+#define SILENT_MAX 12		/* so many times in a row without a word from the runner: it hangs */
 #define FLUSH_MS 5000		/* the runner answers in microseconds; after this it hangs */
 #define SWEEP_PAUSE_MS 5	/* between two looks at the process table */
 #define SWEEP_WARN_PASSES 200
@@ -45,6 +46,7 @@ struct coordinator {
 	struct arena arena;		/* of the message being handled */
 	char boot[BOOT_ID_SIZE];
 	char inc[INC_MAX + 1];		/* of the runner; "" = not yet known */
+	pid_t runner;
 	bool asked_again;		/* the runner was told our address */
 	bool connected, fresh_due;	/* the session; the core has not heard of it yet */
 	struct event session;		/* the last EV_CONNECTED */
@@ -53,6 +55,7 @@ struct coordinator {
 	char sweep_inc[INC_MAX + 1];
 	bool sweeping;
 	int sweep_passes;
+	int silent;			/* loads measured since the runner was heard */
 	bool exiting;
 	int exit_code;
 };
@@ -324,6 +327,34 @@ on_soon(void *context)
 	}
 }
 
+/* The runner is dead, and the main processes of its tasks with it. The rest is ours to kill; then there is nothing left
+ * to coordinate. */
+static void
+runner_over(struct coordinator *c, const char *what)
+{
+	int passes = 0;
+
+	if (c->exiting)
+		return;
+	log_error("worker %s: the runner %s", c->options->name, what);
+	while (*c->inc && !sweep_once(c, c->inc, &passes))
+		poll(NULL, 0, passes < SWEEP_WARN_PASSES ? SWEEP_PAUSE_MS : 200);
+	c->exiting = true;
+	c->exit_code = EXIT_SYSTEM;
+	loop_stop(c->base);
+}
+
+/* A hanging runner cannot end exclusive tasks when their lease ends, which by now it has. So it is made a dead one. */
+static void
+watch_runner(struct coordinator *c)
+{
+	if (c->exiting || ++c->silent <= SILENT_MAX)
+		return;
+	if (getppid() == c->runner)
+		kill(c->runner, SIGKILL);
+	runner_over(c, "hangs: it and its tasks are killed");
+}
+
 static void
 on_load(void *context)
 {
@@ -332,6 +363,8 @@ on_load(void *context)
 	struct machine_load load;
 
 	timer_set(c->load, LOAD_EVERY_MS);
+	watch_runner(c);
+	tell_kind(c, MSG_PING, 0);
 	machine_load(c->options->state_dir, &load);
 	event.load.load1 = load.load1;
 	event.load.mem_total_bytes = load.mem_total_bytes;
@@ -447,6 +480,7 @@ hello(struct coordinator *c, const struct message *message)
 	if (c->worker)
 		return;
 	memcpy(c->inc, message->hello.inc, sizeof c->inc);
+	c->runner = (pid_t)message->hello.process.pid;
 	/* The first time, logs are served where ZooKeeper is reached from: that is known when it is reached. */
 	if (!message->hello.log && message->hello.count == 0 && !c->asked_again) {
 		if (message->hello.stopping) {
@@ -501,6 +535,7 @@ on_frame(void *context, const char *data, size_t len)
 	struct coordinator *c = context;
 	struct message message;
 
+	c->silent = 0;
 	arena_reset(&c->arena);
 	if (message_decode(&c->arena, data, len, &message))
 		handle(c, &message);
@@ -508,22 +543,10 @@ on_frame(void *context, const char *data, size_t len)
 		log_error("worker: a message of the runner cannot be read");
 }
 
-/* The runner is dead, and the main processes of its tasks with it. The rest is ours to kill; then there is nothing left
- * to coordinate. */
 static void
 on_closed(void *context)
 {
-	struct coordinator *c = context;
-	int passes = 0;
-
-	if (c->exiting)
-		return;
-	log_error("worker %s: the runner has died", c->options->name);
-	while (*c->inc && !sweep_once(c, c->inc, &passes))
-		poll(NULL, 0, passes < SWEEP_WARN_PASSES ? SWEEP_PAUSE_MS : 200);
-	c->exiting = true;
-	c->exit_code = EXIT_SYSTEM;
-	loop_stop(c->base);
+	runner_over(context, "has died");
 }
 
 /* ---- life ---- */
@@ -570,6 +593,7 @@ coordinator_run(const struct worker_options *options, int fd)
 		return EXIT_SYSTEM;
 	}
 	attach(c);
+	timer_set(c->load, LOAD_EVERY_MS);
 	while (!c->exiting && loop_run(c->base) == 0)
 		;
 	link_free(c->link);

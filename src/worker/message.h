@@ -23,7 +23,7 @@ enum message_kind {
 	MSG_START,	/* start: FX_START */
 	MSG_KILL,	/* kill: FX_KILL */
 	MSG_FORGET,	/* number: FX_FORGET of that claim */
-	MSG_PING,	/* answered by MSG_PONG */
+	MSG_PING,	/* answered by MSG_PONG; comes every few seconds, so that either end notices when the other one hangs */
 	MSG_EXIT,	/* number: the worker is done, with this exit code */
 	/* runner to coordinator */
 	MSG_HELLO,	/* hello */

@@ -465,8 +465,6 @@ handle(struct runner *runner, const struct message *message)
 	switch (message->kind) {
 	case MSG_ATTACH:
 		tell_hello(runner, message->attach.address);
-		if (runner->conf.attached)
-			runner->conf.attached(runner->conf.context);
 		break;
 	case MSG_REGISTERED:
 		if (message->lease.r > runner->r)
@@ -504,6 +502,8 @@ on_frame(void *context, const char *data, size_t len)
 	struct runner *runner = context;
 	struct message message;
 
+	if (runner->conf.heard)
+		runner->conf.heard(runner->conf.context);
 	arena_reset(&runner->arena);
 	if (message_decode(&runner->arena, data, len, &message))
 		handle(runner, &message);
@@ -514,12 +514,7 @@ on_frame(void *context, const char *data, size_t len)
 static void
 on_closed(void *context)
 {
-	struct runner *runner = context;
-
-	channel_free(runner->channel);
-	runner->channel = NULL;
-	if (runner->conf.detached)
-		runner->conf.detached(runner->conf.context);
+	runner_detach(context);
 }
 
 int

@@ -28,8 +28,7 @@ struct runner_conf {
 	void (*log_event)(void *context, const struct message *message);
 	/* Makes the log server listen, at address if nothing else was said; returns what it can be reached at, or NULL. */
 	const char *(*listen)(void *context, const char *address);
-	void (*attached)(void *context);	/* a coordinator said hello */
-	void (*detached)(void *context);	/* and is gone */
+	void (*heard)(void *context);	/* the coordinator has said something */
 	void (*finished)(void *context, int exit_code);	/* the coordinator ended the worker, nothing runs any more */
 	bool (*is_helper)(void *context, pid_t pid);	/* a child that is no task */
 	void (*helper_ended)(void *context, pid_t pid, int status);

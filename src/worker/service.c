@@ -28,6 +28,7 @@
 
 #define LOG_QUEUE_MAX (8 * 1024 * 1024)	/* a log server that does not read is replaced */
 #define LEAVE_MS 5000			/* for the coordinator to close its session; after a second signal, to do anything */
+#define WATCH_MS 60000			/* a coordinator silent for all of one such span hangs: it speaks every few seconds */
 #define LIVES_SIZE 4096
 #define LIFE_PASSES_MAX 2000		/* of 5 ms: what does not die by then is left to the coordinator's sweep */
 
@@ -38,6 +39,8 @@ struct service {
 	struct helper *coordinator, *log_server;
 	struct channel *log_channel;
 	struct timer *timer;		/* the end does not wait for ever */
+	struct timer *watch;
+	bool heard;			/* of the coordinator, since watch was set */
 	char log_token[33];
 	char log_address[ADDRESS_SIZE];
 	int state_fd, logs_fd, listener;
@@ -174,6 +177,28 @@ coordinator_started(void *context, int fd)
 	}
 }
 
+static void
+on_heard(void *context)
+{
+	struct service *s = context;
+
+	s->heard = true;
+}
+
+/* A hanging coordinator would keep its session, and so its claims, for ever: its ZooKeeper client has threads of its own. */
+static void
+on_watch(void *context)
+{
+	struct service *s = context;
+
+	if (!s->heard && helper_pid(s->coordinator)) {
+		log_error("runner: the coordinator is silent; it is replaced");
+		helper_kill(s->coordinator);
+	}
+	s->heard = false;
+	timer_set(s->watch, WATCH_MS);
+}
+
 static bool
 is_helper(void *context, pid_t pid)
 {
@@ -291,6 +316,7 @@ service_run(const struct worker_options *options)
 	struct runner_conf conf = {
 		.host = options->host, .work_dir = options->work_dir, .log_token = s->log_token, .logs_fd = s->logs_fd,
 		.context = s, .log_event = say_log, .listen = serve_logs, .finished = finished, .is_helper = is_helper,
+		.heard = on_heard,
 		.helper_ended = on_helper_ended,
 	};
 	struct helper_conf coordinator = {
@@ -299,12 +325,14 @@ service_run(const struct worker_options *options)
 	};
 	s->base = loop_new();
 	if (!s->base || !(s->runner = runner_new(s->base, &conf)) || !(s->timer = timer_new(s->base, on_late, s)) ||
+	    !(s->watch = timer_new(s->base, on_watch, s)) ||
 	    loop_signal(s->base, SIGTERM, on_stop_signal, s) != 0 || loop_signal(s->base, SIGINT, on_stop_signal, s) != 0) {
 		log_error("worker %s: the system refuses what the runner needs: %s", options->name, strerror(errno));
 		goto done;
 	}
 	end_earlier_lives(s);
 	s->coordinator = helper_new(s->base, &coordinator);
+	timer_set(s->watch, WATCH_MS);
 	if (!s->coordinator || loop_run(s->base) != 0)
 		goto done;
 	code = s->exit_code;
@@ -314,6 +342,7 @@ done:
 	helper_free(s->coordinator);
 	helper_free(s->log_server);
 	timer_free(s->timer);
+	timer_free(s->watch);
 	runner_free(s->runner);
 	loop_free(s->base);
 	close(s->logs_fd);
