@@ -176,6 +176,7 @@ registered(struct worker *worker)
 	worker->list_wanted = true;
 	worker->list_at_ms = 0;
 	worker->listed = false;
+	worker->name_wanted = true;
 	worker->logkey_wanted = worker->log_token != NULL;
 	worker->logkey_replace = false;
 	finish_not_applied(worker);	/* or the registering multi had met another version of the folder */
@@ -453,6 +454,30 @@ left_listed(struct worker *worker, const struct reply *reply)
 	add_set(plan, multi, node_folder(worker->name, worker->inc), worker->folder_version, &record);
 }
 
+/* Without workers/<w> no new leader knows what this worker serves. */
+static void
+name_drive(struct worker *worker)
+{
+	if (!worker->name_wanted || worker->name_busy)
+		return;
+	plan_exists(worker->plan, TAG_NAME, worker->r, node_of_worker(NODE_WORKER, worker->name), true);
+	worker->name_wanted = false;
+	worker->name_busy = true;
+}
+
+static void
+name_reply(struct worker *worker, const struct reply *reply)
+{
+	worker->name_busy = false;
+	if (worker_lost_reply(reply)) {
+		worker->name_wanted = true;
+	} else if (reply->rc == RC_NONODE && worker->reg == REG_DONE && reply->arg == worker->r) {
+		plan_note(worker->plan, NOTE_WARNING, "worker %s: somebody has deleted its entry among the workers, "
+		    "registering again", worker->name);
+		register_begin(worker);
+	}
+}
+
 void
 register_drive(struct worker *worker)
 {
@@ -474,6 +499,7 @@ register_drive(struct worker *worker)
 		plan_get(worker->plan, TAG_HOLDER, 0, node_of_worker(NODE_WORKER, worker->name), REC_WORKER, true);
 		break;
 	case REG_DONE:
+		name_drive(worker);
 		logkey_drive(worker);
 		break;
 	default:
@@ -496,6 +522,9 @@ register_reply(struct worker *worker, const struct reply *reply)
 	case TAG_REGISTER:
 		if (worker->reg == REG_SENT)
 			registration_reply(worker, reply);
+		break;
+	case TAG_NAME:
+		name_reply(worker, reply);
 		break;
 	case TAG_LOGKEY:
 		logkey_reply(worker, reply);

@@ -242,7 +242,7 @@ on_reply(struct worker *worker, const struct reply *reply)
 	switch (reply->tag) {
 	case TAG_SYNC:
 		break;
-	case TAG_OWN_FOLDER: case TAG_HOLDER: case TAG_HOLDER_FOLDER: case TAG_REGISTER: case TAG_LOGKEY: case TAG_VERIFY:
+	case TAG_OWN_FOLDER: case TAG_HOLDER: case TAG_HOLDER_FOLDER: case TAG_REGISTER: case TAG_NAME: case TAG_LOGKEY: case TAG_VERIFY:
 	case TAG_LEAVE: case TAG_LEFT_LIST: case TAG_LEFT_FOLDER: case TAG_LEFT_RETURN:
 		register_reply(worker, reply);
 		break;
@@ -276,6 +276,8 @@ on_watch(struct worker *worker, const struct event *event)
 		worker->list_wanted = true;
 	else if (node->kind == NODE_WORKER && worker->reg == REG_BLOCKED)
 		register_holder_gone(worker);
+	else if (node->kind == NODE_WORKER)
+		worker->name_wanted = true;
 }
 
 /* Running attempts are stopped, to be returned. */

@@ -35,7 +35,7 @@
 #define EXIT_CONTESTED 70		/* EX_SOFTWARE: two coordinators of one incarnation */
 
 enum {
-	TAG_SYNC, TAG_OWN_FOLDER, TAG_HOLDER, TAG_HOLDER_FOLDER, TAG_REGISTER, TAG_LOGKEY, TAG_VERIFY, TAG_LEAVE,
+	TAG_SYNC, TAG_OWN_FOLDER, TAG_HOLDER, TAG_HOLDER_FOLDER, TAG_REGISTER, TAG_NAME, TAG_LOGKEY, TAG_VERIFY, TAG_LEAVE,
 	TAG_LEFT_LIST, TAG_LEFT_FOLDER, TAG_LEFT_RETURN, TAG_LIST, TAG_TASK, TAG_BATCH, TAG_RETRY, TAG_CLASS, TAG_MARK,
 	TAG_OUT, TAG_MEND, TAG_CHILDREN, TAG_CHILD, TAG_RENEW, TAG_LIVES, TAG_LIFE_FOLDER, TAG_LIFE_LIST, TAG_LIFE_CLAIM, TAG_LIFE_RETRY,
 	TAG_LIFE_CLASS, TAG_LIFE_RETURN,
@@ -245,6 +245,7 @@ struct worker {
 	uint64_t probe_arg;		/* of the FX_PROBE that is out, 0 = none */
 	uint64_t probes;
 	int op_holder, op_live, op_worker;	/* places in the registering multi, -1 = not in it */
+	bool name_wanted, name_busy;	/* a look whether workers/<w> is still there, and a watch on it */
 	bool logkey_wanted, logkey_busy, logkey_replace;
 
 	/* claims, ascending by number */

@@ -465,6 +465,8 @@ chaos_run(uint64_t seed, enum planted planted, bool calm, bool verbose, struct c
 	int64_t limit_us = chaos.end_us + DRAIN_US;
 	while (fine && cluster->agenda.now_us < limit_us) {
 		cluster_heal(cluster);
+		if (chaos.children)
+			person_tidy(cluster);
 		if (chaos.pauses)
 			person_configure(cluster, "default", "{\"v\":1}");	/* until it arrives */
 		fine = cluster_run(cluster, cluster->agenda.now_us + 5 * SECOND_US);

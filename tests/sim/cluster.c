@@ -1223,6 +1223,14 @@ person_configure(struct cluster *cluster, const char *queue, const char *json)
 }
 
 void
+person_delete(struct cluster *cluster, const char *path)
+{
+	struct raw_op op = { .kind = OP_DELETE, .path = path, .version = ANY_VERSION };
+
+	person_send(cluster, &op, 1);
+}
+
+void
 person_remove(struct cluster *cluster, uint64_t serial)
 {
 	char path[PATH_BUFFER];
@@ -1261,9 +1269,9 @@ person_child(struct cluster *cluster, uint64_t serial)
 void
 person_delete_ephemeral(struct cluster *cluster)
 {
-	static const char *const folders[] = { SIM_ROOT "/election", SIM_ROOT "/assign" };
+	static const char *const folders[] = { SIM_ROOT "/election", SIM_ROOT "/workers", SIM_ROOT "/assign" };
 	struct agenda *agenda = &cluster->agenda;
-	const struct znode *at = tree_find(ensemble_tree(cluster->ensemble), folders[rng_below(&agenda->rng, 2)]);
+	const struct znode *at = tree_find(ensemble_tree(cluster->ensemble), folders[rng_below(&agenda->rng, 3)]);
 
 	if (!at || !at->children)
 		return;
@@ -1280,4 +1288,27 @@ person_delete_ephemeral(struct cluster *cluster)
 	cluster->faults++;
 	struct raw_op op = { .kind = OP_DELETE, .path = at->path, .version = ANY_VERSION };
 	person_send(cluster, &op, 1);
+}
+
+static void
+remove_children(struct cluster *cluster, const struct znode *at)
+{
+	struct node node;
+
+	if (path_parse(SIM_ROOT, at->path, &node) && node.kind == NODE_TASK_CHILD) {
+		struct raw_op op = { .kind = OP_DELETE, .path = at->path, .version = ANY_VERSION };
+
+		person_send(cluster, &op, 1);
+	}
+	for (const struct znode *child = at->children; child; child = child->next)
+		remove_children(cluster, child);
+}
+
+void
+person_tidy(struct cluster *cluster)
+{
+	const struct znode *root = tree_find(ensemble_tree(cluster->ensemble), SIM_ROOT);
+
+	if (root)
+		remove_children(cluster, root);
 }

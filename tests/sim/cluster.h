@@ -165,7 +165,10 @@ void person_remove(struct cluster *cluster, uint64_t serial);
 void person_cancel_serial(struct cluster *cluster, uint64_t serial);
 /* Puts a child below the task's znode. */
 void person_child(struct cluster *cluster, uint64_t serial);
-/* Deletes a candidate or a live-<r>, one that is there. */
+/* Removes them all again. */
+void person_tidy(struct cluster *cluster);
+void person_delete(struct cluster *cluster, const char *path);
+/* Deletes a candidate, a worker or a live-<r>, one that is there. */
 void person_delete_ephemeral(struct cluster *cluster);
 void person_configure(struct cluster *cluster, const char *queue, const char *json);
 

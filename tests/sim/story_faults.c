@@ -452,6 +452,50 @@ START_TEST(new_leader_while_a_worker_registers)
 }
 END_TEST
 
+/* Somebody deletes a worker's entry with zkCli: it registers again, and what runs goes on. */
+START_TEST(worker_entry_deleted_by_hand)
+{
+	story_conf(&conf);
+	struct story *story = story_begin(&conf);
+
+	run_time(story, 5000);
+	user_submit(story_actor(story, "s1"), 1, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_until(story, "w1: starts t1");
+	person_delete(story_cluster(story), SIM_ROOT "/workers/w1");
+	story_drain(story);
+	story_expect(story,
+	    "s1: +task t1\n"
+	    "leader: +claim w1#1 t1\n"
+	    "w1: starts t1\n"
+	    "p: -worker w1\n"
+	    "w1: +worker w1 +live w1#1-2\n"
+	    "w1: -claim w1#1 t1 -task t1 +result t1 done\n");
+	story_end(story);
+}
+END_TEST
+
+/* Somebody deletes the leader's candidate: its next multi is refused, it steps down, another one leads. */
+START_TEST(candidate_deleted_by_hand)
+{
+	story_conf(&conf);
+	struct story *story = story_begin(&conf);
+	const struct tree *tree = ensemble_tree(story_cluster(story)->ensemble);
+	const struct znode *lowest = NULL;
+
+	for (const struct znode *at = tree_find(tree, SIM_ROOT "/election")->children; at; at = at->next)
+		if (!lowest || strcmp(strstr(at->name, "-n_"), strstr(lowest->name, "-n_")) < 0)
+			lowest = at;
+	person_delete(story_cluster(story), lowest->path);
+	story_until(story, "p: -candidate");
+	user_submit(story_actor(story, "s1"), 1, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_drain(story);
+	ck_assert_int_eq(story_count(story, "other: +claim w1#1 t1"), 1);
+	ck_assert_int_eq(story_count(story, "leader: +candidate"), 1);
+	ck_assert_int_eq(story_count(story, "w1: starts t1"), 1);
+	story_end(story);
+}
+END_TEST
+
 /* Thousands wait at priority 2; one of priority 9 is among the next slots + 1 starts. */
 START_TEST(priority)
 {
@@ -503,6 +547,8 @@ story_faults(void)
 	tcase_add_test(tcase, coordinator_killed);
 	tcase_add_test(tcase, claims_released_while_the_leader_changes);
 	tcase_add_test(tcase, new_leader_while_a_worker_registers);
+	tcase_add_test(tcase, worker_entry_deleted_by_hand);
+	tcase_add_test(tcase, candidate_deleted_by_hand);
 	tcase_add_test(tcase, priority);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -325,6 +325,7 @@ register_first(void)
 	ck_assert_uint_eq(effect(FX_REGISTERED)->lease.r, 1);
 	now += 5;
 	answer(REQ_MULTI, NODE_WORKER, RC_OK);
+	answer(REQ_EXISTS, NODE_WORKER, RC_OK);
 	struct node children[] = { live(1) };
 	answer_list(NODE_FOLDER, children, 1);
 	answer_list(NODE_ASSIGN, NULL, 0);
