@@ -22,11 +22,13 @@ static struct watcher {
 struct event_base *
 loop_new(void)
 {
-	/* Timers count from when they are set, not from when the loop last looked at the clock: none comes early. */
+	/* Timers count from when they are set, not from when the loop last looked at the clock, and by an exact clock: none
+	 * comes early. */
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
 
-	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME) == 0)
+	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME) == 0 &&
+	    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
 		base = event_base_new_with_config(config);
 	if (config)
 		event_config_free(config);

@@ -406,7 +406,7 @@ START_TEST(time_limit)
 	outcome = run_message(&message);
 	ck_assert_int_eq(outcome.state, STATE_TIMEOUT);
 	ck_assert_int_eq(outcome.signal, SIGKILL);
-	ck_assert(outcome.run_seconds >= 0.15 && outcome.run_seconds < 10);
+	ck_assert_msg(outcome.run_seconds >= 0.15 && outcome.run_seconds < 10, "%f s", outcome.run_seconds);
 }
 END_TEST
 
