@@ -43,7 +43,7 @@ spell_csv(FILE *out, const struct zkq_info *info)
 	if (info->ended && info->exit_code >= 0)
 		fprintf(out, "%d", info->exit_code);
 	putc(',', out);
-	if (info->ended) {
+	if (info->ended && info->started_ms > 0) {
 		snprintf(number, sizeof number, "%.3f", info->run_seconds);
 		fputs(number, out);
 	}

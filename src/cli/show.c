@@ -91,6 +91,11 @@ print_long(const struct zkq_info *info)
 	if (info->priority >= 0)
 		printf("  priority %d", info->priority);
 	putchar('\n');
+	if (info->dead && info->task_json) {
+		printf("%-10s", "Payload");
+		terminal_write(stdout, info->task_json, strlen(info->task_json), false);
+		putchar('\n');
+	}
 	print_member("Command", info, "argv");
 	print_member("In", info, "cwd");
 	print_member("Variables", info, "env");

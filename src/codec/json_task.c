@@ -280,6 +280,19 @@ task_decode(struct arena *arena, const char *data, size_t len, struct task_spec 
 	return ok;
 }
 
+/* What lists show: its label, else the base name of its program when that would do as one. */
+static const char *
+label(const struct task_spec *spec)
+{
+	const char *program = spec->argv ? spec->argv[0] : NULL;
+	const char *slash = program ? strrchr(program, '/') : NULL;
+	const char *base = slash && slash[1] ? slash + 1 : program;
+
+	if (spec->name || !base)
+		return spec->name;
+	return *base && strlen(base) <= NAME_MAX_BYTES && printable(base) ? base : NULL;
+}
+
 void
 decode_task(struct arena *arena, const char *data, size_t len, struct rec_task *task)
 {
@@ -301,7 +314,7 @@ decode_task(struct arena *arena, const char *data, size_t len, struct rec_task *
 	if (task->invalid)
 		return;
 	task->priority = spec.priority;
-	task->name = spec.name;
+	task->name = label(&spec);
 	task->time_limit_ms = spec.time_limit_ms;
 	task->kill_grace_ms = spec.kill_grace_ms;
 	task->noop = spec.noop;
