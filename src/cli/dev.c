@@ -410,6 +410,14 @@ see_worker(void *context, const struct zkq_worker_info *info)
 		slots = info->slots;
 }
 
+/* Whoever submits next finds a queue: the leader makes it a moment after it has begun to lead. */
+static void
+see_queue(void *context, const struct zkq_queue_info *info)
+{
+	if (strcmp(info->name, "default") == 0)
+		*(bool *)context = true;
+}
+
 /* One part that ended is enough to give up before the cluster is ready. */
 static struct part *
 find_ended(void)
@@ -424,9 +432,11 @@ static bool
 is_ready(struct zkq *handle)
 {
 	int up = 0;
+	bool queue = false;
 
 	if (dispatcher_count > 0 &&
-	    (zkq_dispatchers_wait(handle, 1000, see_dispatcher, NULL) != ZKQ_OK || !*dev.leader))
+	    (zkq_dispatchers_wait(handle, 1000, see_dispatcher, NULL) != ZKQ_OK || !*dev.leader ||
+	    zkq_queues_wait(handle, 1000, see_queue, &queue) != ZKQ_OK || !queue))
 		return false;
 	if (dispatcher_count == 0 || worker_count == 0)
 		return true;
