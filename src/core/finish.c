@@ -28,6 +28,13 @@ spelled_size(const char *bytes, size_t len)
 	return size;
 }
 
+/* The record of a task that did not end well tells what it was: a person may want to run it again. */
+static bool
+carries_task(const struct claim *claim)
+{
+	return claim->leave == LEAVE_DEAD || (claim->leave == LEAVE_DONE && claim->outcome.state != STATE_DONE);
+}
+
 static size_t
 estimate(const struct claim *claim)
 {
@@ -40,7 +47,7 @@ estimate(const struct claim *claim)
 	size += PATH_BYTES + RESULT_BYTES + spelled_size(claim->outcome.tail, claim->outcome.tail_len);
 	if (claim->reason)
 		size += spelled_size(claim->reason, strlen(claim->reason));
-	if (claim->leave == LEAVE_DEAD && payload_of(claim, &text, &len))
+	if (carries_task(claim) && payload_of(claim, &text, &len))
 		size += spelled_size(text, len);
 	return size;
 }
@@ -81,7 +88,7 @@ write_result(struct worker *worker, const struct claim *claim, struct record *re
 	result->name = claim->name;
 	result->by = arena_printf(&worker->plan->arena, "worker %s", worker->name);
 	result->at_wall_ms = worker->wall_ms;
-	if (claim->leave == LEAVE_DEAD)
+	if (carries_task(claim))
 		payload_of(claim, &result->task, &len);
 }
 

@@ -93,7 +93,7 @@ struct rec_result {
 	const char *name;		/* label of the task, may be NULL */
 	const char *by;			/* who wrote this record: "worker w1", "dispatcher d1" */
 	int64_t at_wall_ms;
-	const char *task;		/* dead letters: the task's JSON, else NULL */
+	const char *task;		/* of what did not end well: the task's JSON, else NULL */
 	int64_t ctime_ms;		/* decoded only: server time of the znode; 0 = unknown */
 };
 

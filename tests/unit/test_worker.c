@@ -526,6 +526,23 @@ START_TEST(what_a_finish_answers_to_each_code)
 }
 END_TEST
 
+/* What did not end well says what it was; what did, does not: a million results share a heap. */
+START_TEST(failed_results_carry_their_task)
+{
+	register_first();
+	run_one(1, "aaaaaaaaaaaa");
+	ended(1, STATE_FAILED, NULL, 2.0);
+	struct pending failed = take(REQ_MULTI, NODE_RESULT);
+	ck_assert_ptr_nonnull(op_of(&failed.request, OP_CREATE, NODE_RESULT)->record.result.task);
+	struct event event = reply_to(&failed, RC_OK);
+	step(&event);
+	run_one(2, "bbbbbbbbbbbb");
+	ended(2, STATE_DONE, NULL, 2.0);
+	struct pending done = take(REQ_MULTI, NODE_RESULT);
+	ck_assert_ptr_null(op_of(&done.request, OP_CREATE, NODE_RESULT)->record.result.task);
+}
+END_TEST
+
 /* A stranger has put znodes below a task: they are deleted, then the result is recorded. Where one cannot be
  * deleted the result is kept here, with an alarm, and tried again. */
 START_TEST(strangers_below_a_task)
@@ -1032,6 +1049,7 @@ main(void)
 	tcase_add_test(tests, lost_finish_that_was_not_applied);
 	tcase_add_test(tests, session_lost_and_claim_revoked);
 	tcase_add_test(tests, what_a_finish_answers_to_each_code);
+	tcase_add_test(tests, failed_results_carry_their_task);
 	tcase_add_test(tests, strangers_below_a_task);
 	tcase_add_test(tests, second_coordinator);
 	tcase_add_test(tests, starts_by_priority);
