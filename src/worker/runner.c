@@ -318,6 +318,9 @@ kill_orphans(struct runner *runner, bool *any)
 		/* It is our child, so its number cannot have been given to another before we wait for it. */
 		if (kill(pids[i], SIGKILL) != 0)
 			log_error("runner: cannot kill process %d, which a task has left: %s", (int)pids[i], strerror(errno));
+		/* Without marks it is at least known whose end brought it up when only one has ended. */
+		if (!owner && !runner->clearing->next)
+			owner = runner->clearing;
 		if (owner)
 			owner->left_overs++;
 		*any = true;
