@@ -116,7 +116,7 @@ check_line(struct zkq *handle, const struct lines *lines, const char *line)
 	char *text = NULL;
 	int error = zkq_task_json(handle, &task, &text), code = 0;
 
-	if (error == ZKQ_EINVAL)
+	if (error == ZKQ_EINVAL || error == ZKQ_ESIZE)
 		code = cli_fail(EXIT_DATA, "Invalid", NULL, false, "%s, line %lld: %s", lines->name, (long long)lines->number,
 		    text ? text : zkq_strerror(error));
 	else if (error != ZKQ_OK)

@@ -237,7 +237,7 @@ task_check(struct zkq *handle, const struct zkq_task *task, char **json)
 		*json = text;
 		return 0;
 	}
-	if (error == ZKQ_EINVAL)
+	if (error == ZKQ_EINVAL || error == ZKQ_ESIZE)
 		code = cli_fail(EXIT_DATA, "Invalid", NULL, false, "invalid task: %s", text ? text : zkq_strerror(error));
 	else if (error != ZKQ_OK)
 		code = cli_fail_error(error, NULL, NULL);

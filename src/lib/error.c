@@ -30,7 +30,7 @@ zkq_strerror(int error)
 	case ZKQ_ENOENT:
 		return "not found; a result may have been removed by retention";
 	case ZKQ_ESIZE:
-		return "larger than the limit";
+		return "larger than the limit: 64 KiB of JSON, and 64 KiB of standard input";
 	case ZKQ_ENOMEM:
 		return "out of memory";
 	case ZKQ_EENDED:

@@ -29,6 +29,26 @@ encode_task(struct arena *arena, struct task_spec *spec, size_t *len, const char
 	return task_encode(arena, spec, len, why);
 }
 
+/* 64 KiB of JSON, and as much standard input beside it, which JSON may spell with up to six bytes each. */
+static bool
+size_ok(struct arena *arena, const struct task_spec *spec, size_t len, const char **why)
+{
+	struct task_spec bare = *spec;
+
+	if (spec->input && spec->input_len > PAYLOAD_DEFAULT_MAX) {
+		*why = "stdin: larger than 64 KiB";
+		return false;
+	}
+	if (len <= PAYLOAD_DEFAULT_MAX)
+		return true;
+	bare.input = NULL;
+	bare.input_len = 0;
+	if (spec->input && task_encode(arena, &bare, &len, why) && len <= PAYLOAD_DEFAULT_MAX)
+		return true;
+	*why = arena_printf(arena, "%zu bytes of JSON: at most 65536 are allowed, standard input not counted", len);
+	return false;
+}
+
 /* Makes one line of JSON of a task, checked. NULL: then *error, and *why is a phrase for people. */
 static const char *
 spell_task(struct zkq *handle, const struct zkq_task *given, struct arena *arena, size_t *len, int *priority,
@@ -63,14 +83,15 @@ spell_task(struct zkq *handle, const struct zkq_task *given, struct arena *arena
 			*error = ZKQ_ENOMEM;
 		return NULL;
 	}
-	if (*len > PAYLOAD_HARD_MAX || (task.input && task.input_size > PAYLOAD_DEFAULT_MAX)) {
-		*error = ZKQ_ESIZE;
-		*why = task.input_size > PAYLOAD_DEFAULT_MAX ? "input: larger than 64 KiB" : "larger than 512 KiB";
-		return NULL;
-	}
-	if (!task_decode(arena, text, *len, &spec, why)) {
+	if (*len <= PAYLOAD_HARD_MAX && !task_decode(arena, text, *len, &spec, why)) {
 		if (arena->failed)
 			*error = ZKQ_ENOMEM;
+		return NULL;
+	}
+	if (*len > PAYLOAD_HARD_MAX || !size_ok(arena, &spec, *len, why)) {
+		*error = ZKQ_ESIZE;
+		if (*len > PAYLOAD_HARD_MAX)
+			*why = "larger than 512 KiB";
 		return NULL;
 	}
 	*priority = task.priority >= 0 ? task.priority : spec.priority >= 0 ? spec.priority : PRIORITY_DEFAULT;

@@ -557,6 +557,33 @@ START_TEST(submit_refused)
 }
 END_TEST
 
+/* 64 KiB of JSON and 64 KiB of standard input, however JSON spells that. */
+START_TEST(submit_sizes)
+{
+	static char large[65537], input[65537];
+	const char *argv[] = { "true", large, NULL };
+	struct zkq_task task = task_true;
+	char *json;
+
+	memset(large, 'x', 65000);
+	memset(input, 1, sizeof input);
+	task.argv = argv;
+	task.input = input;
+	task.input_size = 65536;
+	ck_assert_int_eq(zkq_task_json(handle, &task, &json), ZKQ_OK);
+	zkq_free(json);
+	task.input_size++;
+	ck_assert_int_eq(zkq_task_json(handle, &task, &json), ZKQ_ESIZE);
+	ck_assert_ptr_nonnull(strstr(json, "stdin"));
+	zkq_free(json);
+	memset(large, 'x', 65536);
+	task.input_size = 1;
+	ck_assert_int_eq(zkq_task_json(handle, &task, &json), ZKQ_ESIZE);
+	ck_assert_ptr_nonnull(strstr(json, "at most 65536"));
+	zkq_free(json);
+}
+END_TEST
+
 static int accepted, refused_count;
 static char ids[2000][ZKQ_ID_SIZE];
 
@@ -1235,6 +1262,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, submit_and_get);
 	tcase_add_test(tc, submit_refused);
+	tcase_add_test(tc, submit_sizes);
 	tcase_add_test(tc, submit_batches);
 	tcase_add_test(tc, submit_with_a_key);
 	tcase_add_test(tc, submit_unreachable);
