@@ -29,16 +29,13 @@ encode_task(struct arena *arena, struct task_spec *spec, size_t *len, const char
 	return task_encode(arena, spec, len, why);
 }
 
-/* 64 KiB of JSON, and as much standard input beside it, which JSON may spell with up to six bytes each. */
+/* 64 KiB of JSON; and as much standard input beside it (task_decode() sees to that), of which JSON may spell each
+ * byte with six. */
 static bool
 size_ok(struct arena *arena, const struct task_spec *spec, size_t len, const char **why)
 {
 	struct task_spec bare = *spec;
 
-	if (spec->input && spec->input_len > PAYLOAD_DEFAULT_MAX) {
-		*why = "stdin: larger than 64 KiB";
-		return false;
-	}
 	if (len <= PAYLOAD_DEFAULT_MAX)
 		return true;
 	bare.input = NULL;

@@ -573,7 +573,7 @@ START_TEST(submit_sizes)
 	ck_assert_int_eq(zkq_task_json(handle, &task, &json), ZKQ_OK);
 	zkq_free(json);
 	task.input_size++;
-	ck_assert_int_eq(zkq_task_json(handle, &task, &json), ZKQ_ESIZE);
+	ck_assert_int_eq(zkq_task_json(handle, &task, &json), ZKQ_EINVAL);
 	ck_assert_ptr_nonnull(strstr(json, "stdin"));
 	zkq_free(json);
 	memset(large, 'x', 65536);
