@@ -1,5 +1,5 @@
 /*
- * life.c: an earlier life of this worker, on this host and provably dead, left claims behind. Nobody needs to
+ * life.c: an earlier life of this worker, of this boot of this host and provably dead, left claims behind. Nobody needs to
  * wait until the leader takes them for lost: once nothing of that life runs any more they are given back.
  * Nothing is counted against a task unless it carried the "started" mark (zkq-znodes(7), "Crash limit").
  */
@@ -108,8 +108,9 @@ folder_read(struct worker *worker, const struct reply *reply)
 	const struct rec_report *report = &reply->record.report;
 
 	if (reply->rc != RC_OK || reply->bad || reply->record.kind != REC_REPORT || !report->process.host ||
-	    !report->process.boot || strcmp(report->process.host, worker->host) != 0) {
-		life_done(worker);	/* gone, or not ours to judge */
+	    !report->process.boot || strcmp(report->process.host, worker->host) != 0 ||
+	    strcmp(report->process.boot, worker->boot) != 0) {
+		life_done(worker);	/* gone, or not ours to judge: another boot may be another machine of that name */
 		return;
 	}
 	life->version = reply->stat.version;
@@ -123,8 +124,6 @@ folder_read(struct worker *worker, const struct reply *reply)
 	}
 	if (life->swept) {
 		list_folder(worker);
-	} else if (strcmp(report->process.boot, worker->boot) != 0) {
-		sweep(worker);
 	} else {
 		life->state = LIFE_PROBING;
 		register_probe(worker, &life->report.process);

@@ -132,6 +132,15 @@ send_registration(struct worker *worker)
 	worker->reg_unknown = true;
 }
 
+/* Whether a process was started on this machine since it booted: only then can it be proved dead. Another boot of a
+ * host of this name may be another machine of that name. */
+static bool
+of_this_boot(const struct worker *worker, const struct process_id *process)
+{
+	return process->host && process->boot && strcmp(process->host, worker->host) == 0 &&
+	    strcmp(process->boot, worker->boot) == 0;
+}
+
 /* The znode of the name is to be taken over from a life or session that is over. */
 static void
 take_over(struct worker *worker)
@@ -147,8 +156,7 @@ take_over(struct worker *worker)
 static void
 blocked(struct worker *worker)
 {
-	bool here = !worker->holder_bad && worker->holder.process.host &&
-	    strcmp(worker->holder.process.host, worker->host) == 0;
+	bool here = !worker->holder_bad && of_this_boot(worker, &worker->holder.process);
 
 	worker->reg = REG_BLOCKED;
 	worker->reg_at_ms = worker->now_ms + (here ? BLOCKED_HERE_MS : BLOCKED_AWAY_MS);
@@ -220,11 +228,8 @@ decide(struct worker *worker)
 			contested(worker, holder->r);
 		else
 			take_over(worker);
-	} else if (worker->holder_bad || !holder->process.host || !holder->process.boot ||
-	    strcmp(holder->process.host, worker->host) != 0) {
+	} else if (worker->holder_bad || !of_this_boot(worker, &holder->process)) {
 		blocked(worker);
-	} else if (strcmp(holder->process.boot, worker->boot) != 0) {
-		take_over(worker);	/* nothing outlives the boot of its host */
 	} else {
 		worker->reg = REG_HOLDER;
 		plan_get(worker->plan, TAG_HOLDER_FOLDER, 0, node_folder(worker->name, holder->inc), REC_REPORT, false);
@@ -255,12 +260,8 @@ holder_folder(struct worker *worker, const struct reply *reply)
 	}
 	if (reply->rc == RC_OK && !reply->bad && reply->record.kind == REC_REPORT) {
 		process = &reply->record.report.process;
-		if (!process->host || !process->boot || strcmp(process->host, worker->host) != 0) {
+		if (!of_this_boot(worker, process)) {
 			blocked(worker);
-			return;
-		}
-		if (strcmp(process->boot, worker->boot) != 0) {
-			take_over(worker);
 			return;
 		}
 	}

@@ -931,6 +931,41 @@ START_TEST(dead_life)
 }
 END_TEST
 
+/* A host name with another boot id may be another machine of that name: its worker is not taken for dead, and
+ * its claims are not given back. */
+START_TEST(namesake_machine)
+{
+	struct record holder = { .kind = REC_WORKER }, report = { .kind = REC_REPORT };
+
+	strcpy(holder.worker.inc, "bbbbbbbb");
+	holder.worker.r = 2;
+	holder.worker.process = (struct process_id){ "h1", "boot9", 90, 900 };
+	report.report = (struct rec_report){ .lost_after_ms = LOST_AFTER, .r = 2, .process = { "h1", "boot9", 89, 899 } };
+	hello_of(NULL, 0, 0);
+	connect_session(SESSION, true);
+	answer(REQ_GET, NODE_FOLDER, RC_NONODE);
+	answer_record(NODE_WORKER, &holder, 0, SESSION - 1);
+	ck_assert_int_eq(effect(FX_NOTE)->note.level, NOTE_ERROR);
+	ck_assert_int_lt(open_request(REQ_MULTI, NODE_WORKER), 0);
+	ck_assert_int_lt(open_request(REQ_GET, NODE_FOLDER), 0);
+	struct event event = { .kind = EV_WATCH };
+	event.watch.kind = WATCH_DELETED;
+	event.watch.node = node_of_worker(NODE_WORKER, "w1");
+	step(&event);
+	answer(REQ_GET, NODE_FOLDER, RC_NONODE);
+	answer(REQ_GET, NODE_WORKER, RC_NONODE);
+	answer(REQ_MULTI, NODE_WORKER, RC_OK);
+	struct node own[] = { live(1) };
+	answer_list(NODE_FOLDER, own, 1);
+	struct node lives[] = { node_folder("w1", "aaaaaaaa"), node_folder("w1", "bbbbbbbb") };
+	answer_list(NODE_ASSIGN, lives, 2);
+	answer_record(NODE_FOLDER, &report, 3, 0);
+	ck_assert_ptr_null(effect(FX_PROBE));
+	ck_assert_ptr_null(effect(FX_SWEEP));
+	ck_assert_int_lt(open_request(REQ_LIST, NODE_FOLDER), 0);
+}
+END_TEST
+
 /* Another worker has the name: said once, and waited for. */
 START_TEST(name_is_taken)
 {
@@ -1062,6 +1097,7 @@ main(void)
 	tcase_add_test(tests, drains);
 	tcase_add_test(tests, restarted_coordinator);
 	tcase_add_test(tests, dead_life);
+	tcase_add_test(tests, namesake_machine);
 	tcase_add_test(tests, name_is_taken);
 	tcase_add_test(tests, stops_without_zookeeper);
 	tcase_add_test(tests, memory_runs_out);
