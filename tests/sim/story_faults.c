@@ -496,6 +496,31 @@ START_TEST(candidate_deleted_by_hand)
 }
 END_TEST
 
+/* After the leader's death tasks are given out again within its session's timeout and two seconds. */
+START_TEST(failover_is_bounded)
+{
+	story_conf(&conf);
+	conf.dispatchers = 3;
+	struct story *story = story_begin(&conf);
+
+	actor_kill(story_leader(story));
+	int64_t killed_us = story_cluster(story)->agenda.now_us;
+	user_submit(story_actor(story, "s1"), 1, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_until(story, "other: +claim w1#1 t1");
+	ck_assert_int_le(story_cluster(story)->agenda.now_us - killed_us,
+	    conf.session_timeout_ms * INT64_C(1000) + 2 * SECOND_US);
+	/* One that is started again where its predecessor's process is known to be dead does not wait at all. */
+	struct actor *leader = cluster_leader(story_cluster(story));
+	actor_kill(leader);
+	killed_us = story_cluster(story)->agenda.now_us;
+	actor_start(leader);
+	user_submit(story_actor(story, "s1"), 1, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_until(story, "other: +claim w1#1 t2");
+	ck_assert_int_le(story_cluster(story)->agenda.now_us - killed_us, 2 * SECOND_US);
+	story_end(story);
+}
+END_TEST
+
 /* Thousands wait at priority 2; one of priority 9 is among the next slots + 1 starts. */
 START_TEST(priority)
 {
@@ -549,6 +574,7 @@ story_faults(void)
 	tcase_add_test(tcase, new_leader_while_a_worker_registers);
 	tcase_add_test(tcase, worker_entry_deleted_by_hand);
 	tcase_add_test(tcase, candidate_deleted_by_hand);
+	tcase_add_test(tcase, failover_is_bounded);
 	tcase_add_test(tcase, priority);
 	suite_add_tcase(suite, tcase);
 	return suite;
