@@ -39,6 +39,7 @@ struct wish_folder {
 	struct wish *wishes;
 	int busy;		/* acts that point here or to a wish of it */
 	bool in_tree, deleting, gone;
+	bool listed;		/* once */
 };
 
 static void
@@ -512,6 +513,19 @@ folder_deleted(struct dispatcher *d, struct act *act, const struct reply *reply)
 	poll_want_at(d, folder->list, d->now_ms + RETRY_PAUSE_MS);
 }
 
+/* A task whose cancel was asked for while nobody led must not start first: its queue waits for all requests. */
+static void
+check_read(struct dispatcher *d, struct queue *queue)
+{
+	if (queue->wishes_read || !queue->cancels_listed)
+		return;
+	for (struct wish_folder *folder = queue->wish_folders; folder; folder = folder->hh.next)
+		if (!folder->listed)
+			return;
+	queue->wishes_read = true;
+	d->place_due = true;
+}
+
 static void
 wishes_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 {
@@ -520,6 +534,10 @@ wishes_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply
 	struct segment *segment = segment_find(queue, folder->seg);
 	struct wish *wish, *next;
 
+	if (!outcome_unknown(reply->rc) && reply->rc != RC_NOTSENT) {
+		folder->listed = true;	/* or may not be read: that must not stop the queue */
+		check_read(d, queue);
+	}
 	if (reply->rc != RC_OK && reply->rc != RC_NONODE) {
 		poll_want_at(d, poll, d->now_ms + RETRY_PAUSE_MS);
 		return;
@@ -582,8 +600,11 @@ cancels_listed(struct dispatcher *d, struct poll *poll, const struct reply *repl
 		plan_note(d->plan, NOTE_WARNING, "queue %s: its cancel requests cannot be listed: %s", queue->name,
 		    rc_word(reply->rc));
 		poll_want_at(d, poll, d->now_ms + CLASS_PAUSE_MS);
+		queue->cancels_listed |= !outcome_unknown(reply->rc) && reply->rc != RC_NOTSENT;
+		check_read(d, queue);
 		return;
 	}
+	queue->cancels_listed = true;
 	HASH_ITER(hh, queue->wish_folders, folder, next)
 		folder->in_tree = false;
 	for (int i = 0; i < reply->child_count; i++) {
@@ -613,6 +634,7 @@ cancels_listed(struct dispatcher *d, struct poll *poll, const struct reply *repl
 			folder_free_wishes(d, folder);
 		else if (!folder->in_tree)
 			poll_want(d, folder->list);
+	check_read(d, queue);
 }
 
 void

@@ -249,6 +249,8 @@ struct queue {
 	struct poll *config, *tail, *cancels;
 	bool listed;		/* in the last listing of queues */
 	bool gone, config_read, tail_read, ready;
+	bool cancels_listed;
+	bool wishes_read;	/* what was to be cancelled at take-over is known: until then nothing is placed */
 	bool paused;
 	int64_t waiting_max, retain_age_ms, retain_count, retain_bytes;
 	uint32_t tail_seg;

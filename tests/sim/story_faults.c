@@ -184,6 +184,33 @@ START_TEST(cancel_waiting)
 }
 END_TEST
 
+/* Asked for while nobody leads, and a worker is free: the next leader cancels it before it gives anything out. */
+START_TEST(cancel_without_a_leader)
+{
+	story_conf(&conf);
+	conf.dispatchers = 1;
+	struct story *story = story_begin(&conf);
+	struct actor *s1 = story_actor(story, "s1"), *leader = story_leader(story);
+
+	actor_stop(leader);
+	story_run_ms(story, 1000);
+	story_forget(story);
+	for (int i = 0; i < 20; i++)
+		user_submit(s1, 1, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_run_ms(story, 1000);
+	for (uint64_t serial = 1; serial <= 20; serial++)
+		ck_assert(user_cancel(s1, serial));
+	story_run_ms(story, 1000);
+	actor_start(leader);
+	story_drain(story);
+	for (uint64_t serial = 1; serial <= 20; serial++)
+		ck_assert_str_eq(user_knows(s1, serial), "cancelled");
+	for (int i = 0; i < story_lines(story); i++)
+		ck_assert_msg(!strstr(story_line(story, i), "+claim"), "%s", story_line(story, i));
+	story_end(story);
+}
+END_TEST
+
 START_TEST(cancel_running)
 {
 	story_conf(&conf);
@@ -562,6 +589,7 @@ story_faults(void)
 	tcase_add_test(tcase, session_lost_and_back_in_time);
 	tcase_add_test(tcase, session_lost_and_back_too_late);
 	tcase_add_test(tcase, cancel_waiting);
+	tcase_add_test(tcase, cancel_without_a_leader);
 	tcase_add_test(tcase, cancel_claimed);
 	tcase_add_test(tcase, cancel_running);
 	tcase_add_test(tcase, cancel_ended);
