@@ -159,9 +159,8 @@ poll_reply(struct dispatcher *d, const struct reply *reply)
 		poll_want_at(d, poll, d->now_ms + LIST_PAUSE_MIN_MS * LIST_PAUSE_FACTOR);
 		return;
 	}
-	int64_t pause = reply->took_ms * LIST_PAUSE_FACTOR;
 	if (poll->kind == REQ_LIST)
-		poll->not_before_ms = d->now_ms + (pause > LIST_PAUSE_MIN_MS ? pause : LIST_PAUSE_MIN_MS);
+		poll->not_before_ms = d->now_ms + list_pause_ms(reply->took_ms);
 	poll->got(d, poll, reply);
 	HASH_FIND(hh, d->polls, &id, sizeof id, poll);
 	if (poll && poll->dirty && !poll->busy && !poll->queued)

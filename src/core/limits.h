@@ -26,7 +26,8 @@
 #define REQUESTS_IN_FLIGHT_MAX 512	/* per process: below the server's global limit of 1,000 */
 #define SUBMITS_IN_FLIGHT_MAX 2		/* submit multis of one process */
 #define LIST_PAUSE_MIN_MS 2		/* between two listings of one folder: */
-#define LIST_PAUSE_FACTOR 10		/* at least this many times the last one's duration */
+#define LIST_PAUSE_FACTOR 10		/* at least this many times the last one's duration, */
+#define LIST_PAUSE_MAX_MS 1000		/* but no longer: one answer that was late must not cost ten times as much again */
 
 /* A leader numbers claims from its own candidate's sequence number times this on: a number of a claim that was
  * revoked stands neither in listing nor report, and must never be used again in that folder. */

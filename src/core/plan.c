@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/limits.h"
+
 const char *
 rc_word(enum rc rc)
 {
@@ -189,6 +191,16 @@ add_op(struct plan *plan, struct request *multi, enum op_kind kind, const struct
 		return NULL;
 	multi->op_count++;
 	return op;
+}
+
+int64_t
+list_pause_ms(int64_t took_ms)
+{
+	int64_t pause_ms = took_ms * LIST_PAUSE_FACTOR;
+
+	if (pause_ms > LIST_PAUSE_MAX_MS)
+		return LIST_PAUSE_MAX_MS;
+	return pause_ms > LIST_PAUSE_MIN_MS ? pause_ms : LIST_PAUSE_MIN_MS;
 }
 
 int

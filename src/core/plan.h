@@ -265,6 +265,8 @@ void plan_note(struct plan *plan, enum note_level level, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 /* Appends a read request. node.text is copied. */
 void plan_get(struct plan *plan, uint32_t tag, uint64_t arg, struct node node, enum record_kind kind, bool watch);
+/* How long to wait before a folder is listed again whose listing took so long. */
+int64_t list_pause_ms(int64_t took_ms);
 void plan_list(struct plan *plan, uint32_t tag, uint64_t arg, struct node node, bool watch);
 void plan_exists(struct plan *plan, uint32_t tag, uint64_t arg, struct node node, bool watch);
 void plan_sync(struct plan *plan, uint32_t tag, uint64_t arg, struct node node);

@@ -363,14 +363,6 @@ result_reply(struct submitter *s, struct watched *w, const struct event *event, 
 	}
 }
 
-static int64_t
-pause_after(const struct reply *reply)
-{
-	int64_t pause = reply->took_ms * LIST_PAUSE_FACTOR;
-
-	return pause > LIST_PAUSE_MIN_MS ? pause : LIST_PAUSE_MIN_MS;
-}
-
 static void
 folder_reply(struct submitter *s, struct watched *w, const struct event *event, struct plan *plan)
 {
@@ -379,7 +371,7 @@ folder_reply(struct submitter *s, struct watched *w, const struct event *event, 
 	struct folder *folder = dead ? &w->dead : &w->done;
 
 	folder->asked = false;
-	folder->not_before_ms = event->now_ms + pause_after(reply);
+	folder->not_before_ms = event->now_ms + list_pause_ms(reply->took_ms);
 	if (reply->rc == RC_NOAUTH) {
 		answer_all_refused(s, w, REFUSED_NOAUTH, plan);
 	} else if (reply->tag == TAG_WAIT_FOLDER) {

@@ -401,6 +401,25 @@ START_TEST(registers_starts_finishes)
 }
 END_TEST
 
+/* One listing that was answered late, as the servers stood still for a while: the next one does not wait ten times
+ * as long again. */
+START_TEST(late_listing)
+{
+	struct node children[] = { live(1) };
+
+	register_first();
+	folder_changed();
+	now += 8000;
+	answer_list(NODE_FOLDER, children, 1);
+	struct event event = { .kind = EV_WATCH };
+	event.watch.kind = WATCH_CHILDREN;
+	event.watch.node = node_folder("w1", "aaaaaaaa");
+	step(&event);
+	tick(1000);
+	ck_assert_int_ge(open_request(REQ_LIST, NODE_FOLDER), 0);
+}
+END_TEST
+
 /* The reply of a finish batch is lost; the report in the folder tells that it was applied. */
 START_TEST(lost_finish_that_was_applied)
 {
@@ -1096,6 +1115,7 @@ main(void)
 	tcase_add_test(tests, orders);
 	tcase_add_test(tests, drains);
 	tcase_add_test(tests, restarted_coordinator);
+	tcase_add_test(tests, late_listing);
 	tcase_add_test(tests, dead_life);
 	tcase_add_test(tests, namesake_machine);
 	tcase_add_test(tests, name_is_taken);
