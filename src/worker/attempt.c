@@ -94,8 +94,11 @@ start(struct attempt *attempt, const struct task_spec *spec, const char *const *
 	if (runner_cgroup(runner)) {
 		snprintf(attempt->group, sizeof attempt->group, "%llu", (unsigned long long)attempt->claim.n);
 		wanted.cgroup_fd = cgroup_make(runner_cgroup(runner), attempt->group);
-		if (wanted.cgroup_fd < 0)
-			goto failed;
+		/* Without one the task's left-overs are found by other means. */
+		if (wanted.cgroup_fd < 0) {
+			log_warning("task %s: no cgroup can be made for it: %s", attempt->id, strerror(errno));
+			attempt->group[0] = '\0';
+		}
 	}
 	attempt->started = clock_boot_seconds();
 	attempt->start = (uint64_t)(attempt->started * (double)sysconf(_SC_CLK_TCK));

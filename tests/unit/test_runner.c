@@ -179,7 +179,9 @@ teardown(void)
 	close(fd);
 	arena_free(&arena);
 	snprintf(group, sizeof group, "zkq-%s", own_inc);
-	cgroup_sweep(group);
+	int64_t deadline = clock_boot_ms() + DEADLINE_MS;
+	while (!cgroup_sweep(group) && clock_boot_ms() < deadline)
+		poll(NULL, 0, 1);
 	snprintf(command, sizeof command, "rm -rf %s", dir);
 	ck_assert_int_eq(system(command), 0);
 }
@@ -583,6 +585,19 @@ START_TEST(reattach)
 }
 END_TEST
 
+/* Somebody removes the worker's cgroup: tasks go on to be run, and what they leave is still found. */
+START_TEST(cgroup_removed)
+{
+	char group[32];
+
+	snprintf(group, sizeof group, "zkq-%s", own_inc);
+	cgroup_sweep(group);
+	struct outcome outcome = run(daemons[1]);
+	ck_assert_int_eq(outcome.state, STATE_DONE);
+	ck_assert(!runs(pid_in("left")));
+}
+END_TEST
+
 /* No runner, no task: the kernel kills the main process. */
 START_TEST(runner_dies)
 {
@@ -652,6 +667,7 @@ main(void)
 	tcase_add_test(tcase, held_pipe);
 	tcase_add_test(tcase, lease);
 	tcase_add_test(tcase, reattach);
+	tcase_add_test(tcase, cgroup_removed);
 	tcase_add_test(tcase, runner_dies);
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(bare, setup_without_cgroup, teardown);
