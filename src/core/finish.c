@@ -57,7 +57,7 @@ static bool
 can_leave(const struct claim *claim)
 {
 	return !claim->adopted ||
-	    (claim->payload == READ_HAVE && claim->class && claim->class->reading == READ_HAVE);
+	    (claim->payload == READ_HAVE && claim->retry == READ_HAVE && claim->class && claim->class->reading == READ_HAVE);
 }
 
 /* ---- the multi ---- */
@@ -92,6 +92,32 @@ write_result(struct worker *worker, const struct claim *claim, struct record *re
 		payload_of(claim, &result->task, &len);
 }
 
+/* An attempt that ran and is given back counts for nothing, but the next one must have another number. */
+static bool
+records_run(const struct claim *claim)
+{
+	return claim->leave == LEAVE_RETURN && claim->outcome.started_wall_ms && !claim->no_record;
+}
+
+static int
+add_run(struct worker *worker, struct request *multi, const struct claim *claim)
+{
+	const struct node *node = &claim->node;
+	struct node retry = node_of_token(NODE_RETRY, node->queue, node->seg, node->task.token);
+	struct record record = { .kind = REC_RETRY };
+
+	record.retry.runs = node->run;
+	record.retry.crashes = claim->crashes;
+	record.retry.suspect = claim->suspect;
+	record.retry.error = arena_printf(&worker->plan->arena, "stopped and given back: %s",
+	    claim->outcome.reason ? claim->outcome.reason : "no reason known");
+	record.retry.by = arena_printf(&worker->plan->arena, "worker %s", worker->name);
+	record.retry.at_wall_ms = worker->wall_ms;
+	if (claim->has_retry)
+		return add_set(worker->plan, multi, retry, ANY_VERSION, &record);
+	return add_create(worker->plan, multi, retry, 0, &record);
+}
+
 static void
 add_claim(struct worker *worker, struct request *multi, int item)
 {
@@ -112,6 +138,8 @@ add_claim(struct worker *worker, struct request *multi, int item)
 	if (claim->has_retry && (ends || claim->leave == LEAVE_TASKLESS))
 		part(out, add_delete(plan, multi, node_of_token(NODE_RETRY, node->queue, node->seg, node->task.token),
 		    ANY_VERSION), PART_RETRY, item, 0);
+	if (records_run(claim))
+		part(out, add_run(worker, multi, claim), PART_RETRY, item, 0);
 	if (claim->leave == LEAVE_DONE || claim->leave == LEAVE_DEAD) {
 		struct record record = { .kind = REC_NONE };
 
@@ -395,9 +423,14 @@ claim_refused(struct worker *worker, const struct out_op *op, struct claim *clai
 		}
 		break;
 	case PART_RETRY:
-		if (rc != RC_NONODE)
+		if (rc == RC_NODEEXISTS)
+			claim->has_retry = true;
+		else if (rc == RC_NONODE && claim->has_retry)
+			claim->has_retry = false;
+		else if (rc == RC_NONODE)
+			claim->no_record = true;
+		else
 			break;
-		claim->has_retry = false;
 		return;
 	case PART_ORDER:
 		if (rc != RC_NONODE)

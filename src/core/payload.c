@@ -339,7 +339,7 @@ task_reply(struct worker *worker, const struct reply *reply)
 static void
 read_retry(struct worker *worker, struct claim *claim)
 {
-	if (claim->retry != READ_NOT || claim->adopted)
+	if (claim->retry != READ_NOT)
 		return;
 	claim->retry = READ_ASKED;
 	worker->reads++;
@@ -361,6 +361,8 @@ retry_reply(struct worker *worker, const struct reply *reply)
 	}
 	claim->retry = READ_HAVE;
 	claim->has_retry = reply->rc != RC_NONODE;
+	if (reply->rc == RC_OK && !reply->bad && reply->record.kind == REC_RETRY)
+		claim->crashes = reply->record.retry.crashes;
 	/* What cannot be known is taken for the worse. */
 	claim->suspect = reply->rc != RC_OK || reply->bad || reply->record.kind != REC_RETRY || reply->record.retry.suspect;
 	claim_settle(worker, claim);
@@ -373,7 +375,7 @@ wants_reading(const struct claim *claim)
 {
 	if (claim->state != CLAIM_SEEN && !claim->adopted)
 		return false;
-	return claim->payload == READ_NOT || (claim->retry == READ_NOT && !claim->adopted) || !claim->class ||
+	return claim->payload == READ_NOT || claim->retry == READ_NOT || !claim->class ||
 	    claim->class->reading == READ_NOT;
 }
 

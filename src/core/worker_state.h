@@ -100,8 +100,10 @@ struct claim {
 	bool adopted;		/* from an earlier coordinator of this life */
 	bool in_runner;		/* the runner holds something of it */
 	bool marked;		/* carries the "started" mark */
-	bool has_retry;		/* a retry record is to be deleted with it */
+	bool has_retry;		/* there is a retry record: deleted when the task ends */
 	bool suspect;
+	uint32_t crashes;	/* of the retry record */
+	bool no_record;		/* the folder for its retry record is missing */
 	int children;		/* strangers' znodes below its task that are being deleted */
 	bool children_stay;	/* ... some of them could not be */
 	bool killed;		/* FX_KILL is out */

@@ -562,6 +562,25 @@ START_TEST(failed_results_carry_their_task)
 }
 END_TEST
 
+/* What ran and is given back gets a retry record, so that the next attempt has a number of its own. */
+START_TEST(a_run_given_back_is_recorded)
+{
+	register_first();
+	run_one(1, "aaaaaaaaaaaa");
+	ended(1, STATE_LOST, "lease", 2.0);
+	struct pending given = take(REQ_MULTI, NODE_RETRY);
+	const struct op *op = op_of(&given.request, OP_CREATE, NODE_RETRY);
+	ck_assert_uint_eq(op->record.retry.runs, 1);
+	ck_assert(!op->record.retry.suspect);
+	ck_assert_ptr_null(op_of(&given.request, OP_DELETE, NODE_TASK));
+	const struct record *report = &op_of(&given.request, OP_SET, NODE_FOLDER)->record;
+	ck_assert_uint_eq(report->report.returned_total, 1);
+	struct event event = reply_to(&given, RC_OK);
+	step(&event);
+	ck_assert_ptr_nonnull(effect(FX_FORGET));
+}
+END_TEST
+
 /* A stranger has put znodes below a task: they are deleted, then the result is recorded. Where one cannot be
  * deleted the result is kept here, with an alarm, and tried again. */
 START_TEST(strangers_below_a_task)
@@ -1104,6 +1123,7 @@ main(void)
 	tcase_add_test(tests, session_lost_and_claim_revoked);
 	tcase_add_test(tests, what_a_finish_answers_to_each_code);
 	tcase_add_test(tests, failed_results_carry_their_task);
+	tcase_add_test(tests, a_run_given_back_is_recorded);
 	tcase_add_test(tests, strangers_below_a_task);
 	tcase_add_test(tests, second_coordinator);
 	tcase_add_test(tests, starts_by_priority);
