@@ -3,15 +3,23 @@
  *
  * A handle belongs to the thread that uses it; different threads use different handles. The library
  * imposes no event loop, never exits and never prints. It uses threads inside (ZooKeeper's client
- * does), but every callback runs on the caller's thread, inside zkq_dispatch() or a blocking call.
+ * does), but every callback runs on the caller's thread, inside zkq_dispatch(), zkq_close() or a blocking call.
  *
- * Asynchronous calls return at once and report through a callback; the owner polls zkq_fd() and calls
- * zkq_dispatch(). Each has a blocking form (zkq_..._wait) that runs the handle until the answer is there
- * or timeout_ms has passed. A timeout of < 0 waits for ever.
+ * Asynchronous calls return at once: ZKQ_OK when the callbacks promised will come, else an error, and none
+ * comes. Nothing is sent and no callback runs before the next zkq_dispatch(). The owner polls zkq_fd() for at
+ * most zkq_timeout() and calls zkq_dispatch(). There is no time limit: without a session they wait for one.
+ * Several may be under way at once; their answers come in any order. What is still owed when the handle is
+ * closed comes with ZKQ_ECANCELLED. A callback may make asynchronous calls; zkq_close(), zkq_dispatch() and
+ * blocking calls are not for callbacks.
+ *
+ * Each has a blocking form (zkq_..._wait) that runs the handle, and with it all that is under way, until the answer is
+ * there or timeout_ms has passed. A timeout of < 0 waits for ever. Only these, zkq_open() and zkq_close() block.
+ * Called from a callback they return ZKQ_EINVAL.
  *
  * Strings given to the library are UTF-8, NUL-terminated, and copied when kept. Strings and structs that a
- * callback receives live until it returns. Durations are milliseconds, sizes bytes, times
- * milliseconds since 1970-01-01 UTC.
+ * callback receives belong to the library and live until it returns. Durations are milliseconds, sizes bytes, times
+ * milliseconds since 1970-01-01 UTC. context is passed to callbacks as it is. Handles and callbacks must not be
+ * NULL where nothing else is said.
  */
 #ifndef ZKQ_H
 #define ZKQ_H
@@ -31,7 +39,7 @@ enum zkq_error {
 	ZKQ_EUNREACHABLE = -1,	/* no ZooKeeper session in time; nothing was sent */
 	ZKQ_EUNKNOWN = -2,	/* the connection broke after sending: it may have happened or not */
 	ZKQ_ETIMEOUT = -3,	/* no answer in time; for a wait: the task goes on */
-	ZKQ_EINVAL = -4,	/* malformed argument: task, id, name, path */
+	ZKQ_EINVAL = -4,	/* malformed argument: task, id, name, path; or a blocking call from a callback */
 	ZKQ_ENOQUEUE = -5,	/* no such queue */
 	ZKQ_EFULL = -6,		/* the queue is full for now */
 	ZKQ_ENOAUTH = -7,	/* not allowed by the tree's ACLs */
@@ -46,7 +54,7 @@ enum zkq_error {
 
 /* One phrase, static, never NULL. */
 const char *zkq_strerror(int error);
-/* "1.0.0" */
+/* "1.0.0", static. */
 const char *zkq_version(void);
 
 /* ---- handle ---- */
@@ -54,7 +62,7 @@ const char *zkq_version(void);
 struct zkq;
 
 struct zkq_options {
-	size_t size;			/* sizeof(struct zkq_options), for later additions */
+	size_t size;			/* sizeof(struct zkq_options), for later additions; zero the rest before filling it */
 	const char *hosts;		/* "host[:port],...[/chroot]"; the chroot is put before root */
 	const char *root;		/* NULL = "/zkq" */
 	const char *auth;		/* "digest:user:password" or NULL */
@@ -62,19 +70,22 @@ struct zkq_options {
 	const char *by;			/* who submits, for people: NULL = "<user>@<host>" */
 };
 
-/* Opens a handle and begins to connect. *handle is NULL on failure: ZKQ_EINVAL, ZKQ_ENOMEM, ZKQ_ESYSTEM. */
+/* Opens a handle and begins to connect, in the background: a server that cannot be reached is no failure here.
+ * *handle is to be closed with zkq_close(), and NULL on failure: ZKQ_EINVAL, ZKQ_ENOMEM, ZKQ_ESYSTEM. */
 int zkq_open(const struct zkq_options *options, struct zkq **handle);
-/* Calls every callback still owed with ZKQ_ECANCELLED (a submit that was sent: ZKQ_EUNKNOWN with its id), closes the
- * session. May block up to about 3 s when the ensemble does not answer. NULL is harmless. Not from within a callback. */
+/* Calls every callback still owed with ZKQ_ECANCELLED (a submit that was sent: ZKQ_EUNKNOWN with its id),
+ * closes the session. May block up to about 3 s when the ensemble does not answer. NULL is harmless. Not from
+ * within a callback. */
 void zkq_close(struct zkq *handle);
 /* Poll this for reading; it stays the same for the handle's life and belongs to it. */
 int zkq_fd(const struct zkq *handle);
 /* Milliseconds until zkq_dispatch() must be called at the latest; -1 = only when zkq_fd() is readable. 0 after
- * zkq_submit() and zkq_wait(): what they ask for is sent by zkq_dispatch(). */
+ * asynchronous calls: what they ask for is sent by zkq_dispatch(). So ask after each of them, and after each
+ * zkq_dispatch(). */
 int zkq_timeout(const struct zkq *handle);
-/* Does what is due and runs callbacks; does not block. Not from within a callback. */
+/* Does what is due and runs callbacks; does not block. From within a callback it does nothing. */
 void zkq_dispatch(struct zkq *handle);
-/* Blocks until the session is established: ZKQ_OK or ZKQ_EUNREACHABLE. */
+/* Blocks until the session is established: ZKQ_OK or ZKQ_EUNREACHABLE. No call needs it first. */
 int zkq_connect_wait(struct zkq *handle, int timeout_ms);
 /* What the connection is doing, one line for people ("connecting to 127.0.0.1:2181"). Valid until the next call. */
 const char *zkq_state_text(struct zkq *handle);
@@ -83,7 +94,8 @@ const char *zkq_state_text(struct zkq *handle);
 
 struct zkq_task {
 	size_t size;			/* sizeof(struct zkq_task) */
-	const char *json;		/* the whole task as JSON (zkq-task(5)), or NULL: then the fields below */
+	const char *json;		/* the whole task as JSON (zkq-task(5)), or NULL: then the fields below; key and
+					 * priority count in either case */
 	const char *const *argv;	/* NULL-terminated; no shell */
 	const char *name;		/* NULL = base name of argv[0] */
 	const char *cwd;		/* NULL = the worker's work directory */
@@ -97,8 +109,10 @@ struct zkq_task {
 	const char *key;		/* idempotency key or NULL */
 };
 
-/* error: ZKQ_OK (accepted), ZKQ_EENDED never; ZKQ_EUNKNOWN: id names where it would be. existed: the key stood
- * for this task already. id may be empty when refused. text: detail for people, may be NULL. */
+/* index: of the task in the call. error: ZKQ_OK (accepted: it is in the tree and will be run), ZKQ_EUNKNOWN
+ * (id names where it would be: zkq_get() tells later), ZKQ_ENOQUEUE, ZKQ_EFULL, ZKQ_ENOAUTH, ZKQ_ENOTREE and
+ * the like: not accepted. existed: the key stood for this task already, id is that of the earlier one. id is
+ * empty when refused, never NULL. text: detail for people, may be NULL. */
 typedef void zkq_submit_fn(void *context, int index, int error, const char *id, int existed, const char *text);
 
 /* Submits count tasks to queue (NULL = "default"), as one batch when count > 1. The callback is called
@@ -106,11 +120,14 @@ typedef void zkq_submit_fn(void *context, int index, int error, const char *id, 
  * and no callback will come (ZKQ_EINVAL: *invalid, if not NULL, is the index of the malformed task). */
 int zkq_submit(struct zkq *handle, const char *queue, const struct zkq_task *tasks, int count, zkq_submit_fn *callback,
     void *context, int *invalid);
-/* One task, blocking. id gets ZKQ_ID_SIZE bytes. Returns the error as the callback would get it. */
-int zkq_submit_wait(struct zkq *handle, const char *queue, const struct zkq_task *task, int timeout_ms, char *id);
+/* One task, blocking. id has room for ZKQ_ID_SIZE bytes; NULL = not wanted. Returns the error as the callback
+ * would get it; when the time is over ZKQ_EUNREACHABLE (nothing was sent) or ZKQ_EUNKNOWN (it was). */
+int zkq_submit_wait(struct zkq *handle, const char *queue, const struct zkq_task *task,
+    int timeout_ms, char *id);
 /* Checks a task and spells it as it would be stored; *json is to be freed with zkq_free(). On ZKQ_EINVAL *json
  * is the reason instead ("argv: missing"), to be freed, too. */
 int zkq_task_json(struct zkq *handle, const struct zkq_task *task, char **json);
+/* Frees what the library said is to be freed with it. NULL is harmless. */
 void zkq_free(void *memory);
 
 /* ---- tasks and results ---- */
@@ -139,26 +156,46 @@ struct zkq_info {
 	const char *task_json;		/* the task as stored, when known; may be NULL */
 };
 
+/* index: of the id in the call. info is NULL unless error is ZKQ_OK (or, in a cancel, ZKQ_EENDED). */
 typedef void zkq_info_fn(void *context, int index, int error, const struct zkq_info *info);
+/* The last callback of an asynchronous call that only reads. error: ZKQ_OK, or what stopped it. total: how
+ * many there were. */
+typedef void zkq_done_fn(void *context, int error, int total);
 
-/* One callback for each id when its result is there. Ids that are malformed: ZKQ_EINVAL at once; unknown ones:
- * ZKQ_ENOENT. More than 256 ids cost a watch per result folder, not per id. */
+/* One callback for each id when its result is there; asynchronous. Ids that are malformed: ZKQ_EINVAL;
+ * unknown ones: ZKQ_ENOENT. More than 256 ids cost a watch per result folder, not per id. */
 int zkq_wait(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *callback, void *context);
-/* One id, blocking; on ZKQ_OK the callback is called once before this returns. */
+/* One id, blocking; on ZKQ_OK the callback (NULL = not wanted) is called once before this returns.
+ * ZKQ_ETIMEOUT: it has not ended. */
 int zkq_wait_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_info_fn *callback, void *context);
-/* What is known of each id now, live or ended. An inbox name ("t-0000000000") is followed through moved/.
- * Blocking: callbacks run before it returns. Returns ZKQ_OK or the first error that stopped it. */
+/* What is known of each id now, live or ended: one callback for each, ZKQ_ENOENT for those that are nowhere.
+ * An inbox name ("t-0000000000") is followed through moved/. Asynchronous; done, which may be NULL, comes
+ * last. */
+int zkq_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *callback,
+    zkq_done_fn *done, void *context);
+/* The same, blocking: callbacks run before it returns. Returns ZKQ_OK or the first error that stopped it,
+ * which those get that were not told of yet. */
 int zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_info_fn *callback,
     void *context);
-/* All live tasks of queue (NULL = all queues), in order of start, and with ended != 0 the results after them, oldest
- * first, or with a limit the latest first. At most limit callbacks (0 = all); index counts them; *total, if not
- * NULL, counts all. Costs one listing per segment, and a read per result. What live tasks carry is read only with a
- * limit of at most 1,000: otherwise their name, json and submitted_ms are not known. */
+/* All live tasks of queue (NULL = all queues), in order of start, and with ended != 0 the results after them,
+ * oldest first, or with a limit the latest first. At most limit callbacks (0 = all); index counts them; total
+ * counts all. Costs one listing per segment, and a read per result. What live tasks carry is read only with a
+ * limit of at most 1,000: otherwise their name, json and submitted_ms are not known. Asynchronous; done, which
+ * may be NULL, comes last. */
+int zkq_list(struct zkq *handle, const char *queue, int ended, int limit, zkq_info_fn *callback,
+    zkq_done_fn *done, void *context);
+/* The same, blocking: returns the error; *total, if not NULL, is what done would be told. */
 int zkq_list_wait(struct zkq *handle, const char *queue, int ended, int limit, int timeout_ms, zkq_info_fn *callback,
     void *context, int *total);
 
-/* error: ZKQ_OK: the result is there (info is it) ; ZKQ_EENDED: had ended before (info is the result);
- * ZKQ_ETIMEOUT: requested, takes effect when a dispatcher and the worker get to it; ZKQ_ENOENT ... */
+/* Asks for the end of tasks. One callback for each id: ZKQ_OK: it has ended since (info is the result; a task
+ * may still have succeeded); ZKQ_EENDED: had ended before (info is the result); ZKQ_ENOENT ... reason, for
+ * people, and callback may be NULL. Asynchronous: callbacks come when the results do, which takes a
+ * dispatcher. */
+int zkq_cancel(struct zkq *handle, const char *const *ids, int count, const char *reason,
+    zkq_info_fn *callback, void *context);
+/* The same, blocking. When the time is over an id gets ZKQ_ETIMEOUT: requested, takes effect when a dispatcher
+ * and the worker get to it, and ZKQ_OK is returned; or an error when not all could be requested. */
 int zkq_cancel_wait(struct zkq *handle, const char *const *ids, int count, const char *reason, int timeout_ms,
     zkq_info_fn *callback, void *context);
 
@@ -176,6 +213,8 @@ struct zkq_worker_info {
 	const char *json;		/* its record as stored */
 };
 typedef void zkq_worker_fn(void *context, const struct zkq_worker_info *info);
+/* One callback for each, in order of name. Asynchronous; done, which may be NULL, comes last. */
+int zkq_workers(struct zkq *handle, zkq_worker_fn *callback, zkq_done_fn *done, void *context);
 int zkq_workers_wait(struct zkq *handle, int timeout_ms, zkq_worker_fn *callback, void *context);
 
 struct zkq_dispatcher_info {
@@ -184,6 +223,8 @@ struct zkq_dispatcher_info {
 	int64_t since_ms;		/* server time of its candidate znode */
 };
 typedef void zkq_dispatcher_fn(void *context, const struct zkq_dispatcher_info *info);
+/* One callback for each, the leader first; as zkq_workers(). */
+int zkq_dispatchers(struct zkq *handle, zkq_dispatcher_fn *callback, zkq_done_fn *done, void *context);
 int zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *callback, void *context);
 
 struct zkq_queue_info {
@@ -196,9 +237,12 @@ struct zkq_queue_info {
 	const char *json;		/* configuration as stored */
 };
 typedef void zkq_queue_fn(void *context, const struct zkq_queue_info *info);
+/* One callback for each, in order of name; as zkq_workers(). Costs one listing per segment. */
+int zkq_queues(struct zkq *handle, zkq_queue_fn *callback, zkq_done_fn *done, void *context);
 int zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, void *context);
-/* Sets or clears the pause; takes effect when the leader sees it. */
-int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, const char *reason, int timeout_ms);
+/* Sets or clears the pause; takes effect when the leader sees it. reason, for people, may be NULL. Blocking. */
+int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, const char *reason,
+    int timeout_ms);
 
 /* ---- output of a task ---- */
 

@@ -36,8 +36,8 @@ grow(void *list, int count, int *room, size_t size)
 	return grown;
 }
 
-static void
-take_folders(void *context, const struct reply *reply)
+void
+claims_take_folders(void *context, const struct reply *reply)
 {
 	struct claims *claims = context;
 
@@ -58,8 +58,8 @@ take_folders(void *context, const struct reply *reply)
 	}
 }
 
-static void
-take_claims(void *context, const struct reply *reply)
+void
+claims_take_claims(void *context, const struct reply *reply)
 {
 	struct claims *claims = context;
 	struct folder_seen *folder = &claims->folders[reply->arg];
@@ -81,23 +81,39 @@ take_claims(void *context, const struct reply *reply)
 	}
 }
 
+void
+claims_ask_folders(struct claims *claims, struct plan *plan)
+{
+	memset(claims, 0, sizeof *claims);
+	plan_list(plan, 0, 0, node_plain(NODE_ASSIGN), false);
+}
+
+void
+claims_ask_claims(const struct claims *claims, struct plan *plan)
+{
+	for (int i = 0; i < claims->folder_count; i++)
+		plan_list(plan, 0, (uint64_t)i, node_folder(claims->folders[i].worker, claims->folders[i].inc), false);
+}
+
+int
+claims_ready(struct claims *claims)
+{
+	if (claims->count)
+		qsort(claims->list, (size_t)claims->count, sizeof *claims->list, compare_nodes);
+	return claims->failed ? ZKQ_ENOMEM : ZKQ_OK;
+}
+
 int
 claims_read(struct zkq *handle, struct reads *reads, struct claims *claims, int64_t deadline_ms)
 {
-	memset(claims, 0, sizeof *claims);
-	plan_list(&reads->plan, 0, 0, node_plain(NODE_ASSIGN), false);
-	int error = reads_run(handle, reads, take_folders, claims, deadline_ms);
+	claims_ask_folders(claims, &reads->plan);
+	int error = reads_run(handle, reads, claims_take_folders, claims, deadline_ms);
 	if (error != ZKQ_OK)
 		return error;
-	for (int i = 0; i < claims->folder_count; i++)
-		plan_list(&reads->plan, 0, (uint64_t)i, node_folder(claims->folders[i].worker,
-		    claims->folders[i].inc), false);
-	error = reads_run(handle, reads, take_claims, claims, deadline_ms);
-	if (error == ZKQ_OK && claims->failed)
-		error = ZKQ_ENOMEM;
-	if (claims->count)
-		qsort(claims->list, (size_t)claims->count, sizeof *claims->list, compare_nodes);
-	return error;
+	claims_ask_claims(claims, &reads->plan);
+	error = reads_run(handle, reads, claims_take_claims, claims, deadline_ms);
+	int ready = claims_ready(claims);
+	return error == ZKQ_OK ? ready : error;
 }
 
 void

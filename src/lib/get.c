@@ -1,8 +1,9 @@
 /*
  * get.c: what is known of some tasks now.
  *
- * Round 1: for each id done/ and dead/, for each segment its names, all at once. Round 2, only when a task
- * lives: its payload, the workers and their claims. A task that ended between the rounds is looked at again.
+ * A round: where inbox names went; for each segment its names and for each id done/ and dead/, all at once; only when
+ * a task lives, its payload, the queues, the workers and their claims. What is nowhere after the first round is
+ * moving, perhaps: after a sync there is a second one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,14 +31,17 @@ struct asked {
 };
 
 struct get {
-	struct zkq *handle;
-	struct reads reads;
+	struct query query;
+	struct scene scene;
 	struct arena arena;
 	struct asked *asked;
 	int count;
 	char (*queues)[QUEUE_NAME_MAX + 1];
 	bool *paused;
 	int queue_count;
+	zkq_info_fn *callback;
+	bool tree;
+	bool last;		/* the second round */
 };
 
 static uint64_t
@@ -150,16 +154,41 @@ take_queues(void *context, const struct reply *reply)
 			memcpy(get->queues[get->queue_count++], reply->children[i].queue, QUEUE_NAME_MAX + 1);
 }
 
-static int
-read_queues(struct get *get, int64_t deadline)
+static bool
+any_open_inbox(const struct get *get)
 {
-	if (get->queues)
-		return ZKQ_OK;
-	plan_list(&get->reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
-	int error = reads_run(get->handle, &get->reads, take_queues, get, deadline);
-	for (int i = 0; error == ZKQ_OK && i < get->queue_count; i++)
-		plan_get(&get->reads.plan, 0, (uint64_t)i, node_of_queue(NODE_QUEUE, get->queues[i]), REC_QUEUE, false);
-	return error == ZKQ_OK ? reads_run(get->handle, &get->reads, take_queues, get, deadline) : error;
+	for (int i = 0; i < get->count; i++)
+		if (get->asked[i].inbox && !get->asked[i].over)
+			return true;
+	return false;
+}
+
+static bool
+any_live(const struct get *get)
+{
+	for (int i = 0; i < get->count; i++)
+		if (!get->asked[i].over && get->asked[i].live && !get->asked[i].found)
+			return true;
+	return false;
+}
+
+static void
+list_queues(struct get *get)
+{
+	if (!get->queues)
+		plan_list(&get->query.reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
+	query_ask(&get->query, take_queues, get);
+}
+
+static int
+ask_queues(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	for (int i = 0; i < get->queue_count; i++)
+		plan_get(&query->reads.plan, 0, (uint64_t)i, node_of_queue(NODE_QUEUE, get->queues[i]), REC_QUEUE, false);
+	query_ask(query, take_queues, get);
+	return ZKQ_OK;
 }
 
 static bool
@@ -173,30 +202,26 @@ queue_is_paused(const struct get *get, const char *queue)
 
 /* Inbox first, then moved: a name goes from one to the other. */
 static int
-read_inbox(struct get *get, int64_t deadline)
+ask_inbox(struct query *query)
 {
-	bool any = false;
+	struct get *get = (struct get *)query;
+	struct plan *plan = &query->reads.plan;
 
-	for (int i = 0; i < get->count; i++)
-		any |= get->asked[i].inbox && !get->asked[i].over;
-	if (!any)
-		return ZKQ_OK;
-	int error = read_queues(get, deadline);
-	for (int i = 0; error == ZKQ_OK && i < get->count; i++) {
+	for (int i = 0; i < get->count; i++) {
 		const char *name = get->asked[i].given;
 
 		if (!get->asked[i].inbox || get->asked[i].over)
 			continue;
 		get->asked[i].queue[0] = '\0';
 		for (int q = 0; q < get->queue_count; q++) {
-			plan_get(&get->reads.plan, 0, arg_of(i, ARG_INBOX), node_of_text(NODE_INBOX_TASK,
-			    get->queues[q], 0, name),
+			plan_get(plan, 0, arg_of(i, ARG_INBOX), node_of_text(NODE_INBOX_TASK, get->queues[q], 0, name),
 			    REC_BYTES, false);
-			plan_get(&get->reads.plan, 0, arg_of(i, ARG_MOVED),
+			plan_get(plan, 0, arg_of(i, ARG_MOVED),
 			    node_of_text(NODE_MOVED_TASK, get->queues[q], node_shard_of(name), name), REC_MOVED, false);
 		}
 	}
-	return error == ZKQ_OK ? reads_run(get->handle, &get->reads, take, get, deadline) : error;
+	query_ask(query, take, get);
+	return ZKQ_OK;
 }
 
 /* ---- rounds ---- */
@@ -215,9 +240,10 @@ same_segment_before(const struct get *get, int index)
 
 /* Names first, then results: a task goes from one to the other. */
 static int
-read_states(struct get *get, int64_t deadline)
+ask_states(struct query *query)
 {
-	struct plan *plan = &get->reads.plan;
+	struct get *get = (struct get *)query;
+	struct plan *plan = &query->reads.plan;
 
 	for (int i = 0; i < get->count; i++) {
 		struct asked *asked = &get->asked[i];
@@ -242,13 +268,15 @@ read_states(struct get *get, int64_t deadline)
 		    asked->id.token),
 		    REC_BYTES, false);
 	}
-	return reads_run(get->handle, &get->reads, take, get, deadline);
+	query_ask(query, take, get);
+	return ZKQ_OK;
 }
 
 static int
-read_payloads(struct get *get, int64_t deadline)
+ask_payloads(struct query *query)
 {
-	struct plan *plan = &get->reads.plan;
+	struct get *get = (struct get *)query;
+	struct plan *plan = &query->reads.plan;
 	char batch[TOKEN_LEN + 1];
 
 	for (int i = 0; i < get->count; i++) {
@@ -262,13 +290,14 @@ read_payloads(struct get *get, int64_t deadline)
 			plan_get(plan, 0, arg_of(i, ARG_BATCH), node_batch(asked->id.queue, asked->id.seg, batch),
 			    REC_BATCH, false);
 	}
-	return reads_run(get->handle, &get->reads, take, get, deadline);
+	query_ask(query, take, get);
+	return ZKQ_OK;
 }
 
 /* ---- telling ---- */
 
 static void
-tell_ended(struct get *get, int index, zkq_info_fn *callback, void *context)
+tell_ended(struct get *get, int index)
 {
 	struct asked *asked = &get->asked[index];
 	struct record record;
@@ -286,7 +315,7 @@ tell_ended(struct get *get, int index, zkq_info_fn *callback, void *context)
 		info.reason = "unreadable";
 	}
 	info.json = asked->json;
-	callback(context, index, ZKQ_OK, &info);
+	get->callback(get->query.context, index, ZKQ_OK, &info);
 }
 
 void
@@ -325,22 +354,22 @@ info_of_live(struct zkq_info *info, struct info_room *room, const struct task_id
 }
 
 static void
-tell_live(struct get *get, const struct scene *scene, int index, zkq_info_fn *callback, void *context)
+tell_live(struct get *get, int index)
 {
 	struct asked *asked = &get->asked[index];
 	struct info_room room;
 	struct zkq_info info;
 
 	info_of_live(&info, &room, &asked->id, &asked->name,
-	    claims_find(&scene->claims, asked->id.queue, asked->id.seg, asked->id.token),
-	    scene_reason(scene, asked->id.queue, queue_is_paused(get, asked->id.queue)));
+	    claims_find(&get->scene.claims, asked->id.queue, asked->id.seg, asked->id.token),
+	    scene_reason(&get->scene, asked->id.queue, queue_is_paused(get, asked->id.queue)));
 	info.submitted_ms = asked->ctime_ms;
 	info_of_task(&info, &get->arena, asked->json, asked->json_len);
-	callback(context, index, ZKQ_OK, &info);
+	get->callback(get->query.context, index, ZKQ_OK, &info);
 }
 
 static void
-tell_inbox(struct get *get, int index, zkq_info_fn *callback, void *context)
+tell_inbox(struct get *get, int index)
 {
 	struct asked *asked = &get->asked[index];
 	struct zkq_info info;
@@ -353,37 +382,21 @@ tell_inbox(struct get *get, int index, zkq_info_fn *callback, void *context)
 	info.priority = info.exit_code = -1;
 	info.submitted_ms = asked->ctime_ms;
 	info_of_task(&info, &get->arena, asked->json, asked->json_len);
-	callback(context, index, ZKQ_OK, &info);
+	get->callback(get->query.context, index, ZKQ_OK, &info);
 }
 
 static void
-tell_error(struct get *get, int index, int error, zkq_info_fn *callback, void *context)
+tell_error(struct get *get, int index, int error)
 {
 	get->asked[index].over = true;
-	callback(context, index, error, NULL);
+	get->callback(get->query.context, index, error, NULL);
 }
 
-/* One round over all that are still open. Those that are neither here nor there stay open: they are moving. */
-static int
-round_of(struct get *get, bool last, int64_t deadline, zkq_info_fn *callback, void *context)
+/* Those that are neither here nor there stay open: they are moving. */
+static void
+tell_round(struct get *get)
 {
-	struct scene scene = { 0 };
-	bool any_live = false;
-	int error = read_inbox(get, deadline);
-
-	if (error == ZKQ_OK)
-		error = read_states(get, deadline);
-	if (error == ZKQ_OK)
-		error = read_payloads(get, deadline);
-	for (int i = 0; i < get->count; i++)
-		any_live |= !get->asked[i].over && get->asked[i].live && !get->asked[i].found;
-	if (error == ZKQ_OK && any_live)
-		error = read_queues(get, deadline);
-	if (error == ZKQ_OK && any_live)
-		error = scene_read(get->handle, &get->reads, &scene, deadline);
-	if (error == ZKQ_OK && get->arena.failed)
-		error = ZKQ_ENOMEM;
-	for (int i = 0; error == ZKQ_OK && i < get->count; i++) {
+	for (int i = 0; i < get->count; i++) {
 		struct asked *asked = &get->asked[i];
 
 		if (asked->over)
@@ -391,19 +404,17 @@ round_of(struct get *get, bool last, int64_t deadline, zkq_info_fn *callback, vo
 		if (asked->inbox ? asked->queue[0] != '\0' : asked->found || asked->live) {
 			asked->over = true;
 			if (asked->inbox)
-				tell_inbox(get, i, callback, context);
+				tell_inbox(get, i);
 			else if (asked->found)
-				tell_ended(get, i, callback, context);
+				tell_ended(get, i);
 			else
-				tell_live(get, &scene, i, callback, context);
+				tell_live(get, i);
 		} else if (asked->denied) {
-			tell_error(get, i, ZKQ_ENOAUTH, callback, context);
-		} else if (last) {
-			tell_error(get, i, ZKQ_ENOENT, callback, context);
+			tell_error(get, i, ZKQ_ENOAUTH);
+		} else if (get->last) {
+			tell_error(get, i, ZKQ_ENOENT);
 		}
 	}
-	scene_free(&scene);
-	return error;
 }
 
 static void
@@ -421,53 +432,178 @@ inbox_name_ok(const char *name)
 	return len > 0 && len <= INBOX_NAME_MAX && !strchr(name, '/') && !strchr(name, '.');
 }
 
+/* ---- steps ---- */
+
+enum { GET_CHECK, GET_INBOX_QUEUES, GET_INBOX_PAUSES, GET_INBOX, GET_STATES, GET_PAYLOADS, GET_QUEUES, GET_PAUSES,
+	GET_SCENE, GET_TELL = GET_SCENE + SCENE_STEP_COUNT, GET_AGAIN, GET_STEPS };
+
+static int
+check_names(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	for (int i = 0; i < get->count; i++) {
+		struct asked *asked = &get->asked[i];
+
+		if (id_parse(asked->given, &asked->id))
+			continue;
+		asked->inbox = inbox_name_ok(asked->given);
+		if (!asked->inbox)
+			tell_error(get, i, ZKQ_EINVAL);
+	}
+	return ZKQ_OK;
+}
+
+static bool
+all_told(const struct get *get)
+{
+	for (int i = 0; i < get->count; i++)
+		if (!get->asked[i].over)
+			return false;
+	return true;
+}
+
+/* A round begins. */
+static int
+ask_inbox_queues(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	if (all_told(get))
+		query->at = GET_STEPS;
+	else if (any_open_inbox(get))
+		list_queues(get);
+	else
+		query->at = GET_STATES;
+	return ZKQ_OK;
+}
+
+static int
+ask_live_queues(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	if (any_live(get))
+		list_queues(get);
+	else
+		query->at = GET_TELL;
+	return ZKQ_OK;
+}
+
+static int
+tell_and_go_on(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	if (get->arena.failed)
+		return ZKQ_ENOMEM;
+	tell_round(get);
+	scene_free(&get->scene);
+	memset(&get->scene, 0, sizeof get->scene);
+	if (all_told(get)) {
+		query->at = GET_STEPS;
+		return ZKQ_OK;
+	}
+	plan_sync(&query->reads.plan, 0, 0, node_plain(NODE_ROOT));
+	plan_exists(&query->reads.plan, 0, 0, node_plain(NODE_ROOT), false);
+	query_ask(query, take_root, &get->tree);
+	return ZKQ_OK;
+}
+
+static int
+round_again(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	if (!get->tree)
+		return ZKQ_ENOTREE;
+	get->last = true;
+	query->at = GET_INBOX_QUEUES;
+	return ZKQ_OK;
+}
+
+static query_step_fn *const steps[] = {
+	[GET_CHECK] = check_names,
+	[GET_INBOX_QUEUES] = ask_inbox_queues,
+	[GET_INBOX_PAUSES] = ask_queues,
+	[GET_INBOX] = ask_inbox,
+	[GET_STATES] = ask_states,
+	[GET_PAYLOADS] = ask_payloads,
+	[GET_QUEUES] = ask_live_queues,
+	[GET_PAUSES] = ask_queues,
+	[GET_SCENE] = SCENE_STEPS,
+	[GET_TELL] = tell_and_go_on,
+	[GET_AGAIN] = round_again,
+	[GET_STEPS] = NULL,
+};
+
+/* ---- calls ---- */
+
+static void
+end_get(struct query *query, int error)
+{
+	struct get *get = (struct get *)query;
+
+	for (int i = 0; i < get->count; i++)
+		if (!get->asked[i].over)
+			tell_error(get, i, error);
+}
+
+static void
+free_get(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	scene_free(&get->scene);
+	reads_free(&query->reads);
+	arena_free(&get->arena);
+	free(get);
+}
+
+static int
+new_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *callback,
+    void *context, struct get **out)
+{
+	if (!ids || count < 1 || !callback)
+		return ZKQ_EINVAL;
+	struct get *get = calloc(1, sizeof *get);
+	if (!get)
+		return ZKQ_ENOMEM;
+	get->query = (struct query){ .handle = handle, .steps = steps, .scene = &get->scene, .end = end_get, .free = free_get,
+		.context = context, .total = count };
+	get->callback = callback;
+	get->count = count;
+	get->tree = true;
+	get->asked = arena_alloc(&get->arena, (size_t)count * sizeof *get->asked);
+	for (int i = 0; get->asked && i < count; i++)
+		get->asked[i].given = arena_string(&get->arena, ids[i] ? ids[i] : "");
+	if (get->arena.failed) {
+		free_get(&get->query);
+		return ZKQ_ENOMEM;
+	}
+	*out = get;
+	return ZKQ_OK;
+}
+
+int
+zkq_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *callback,
+    zkq_done_fn *done, void *context)
+{
+	struct get *get;
+	int error = new_get(handle, ids, count, callback, context, &get);
+
+	if (error == ZKQ_OK)
+		query_begin(&get->query, done);
+	return error;
+}
+
 int
 zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_info_fn *callback,
     void *context)
 {
-	struct get get = { .handle = handle, .count = count };
+	struct get *get;
 	int64_t deadline = deadline_after(timeout_ms);
-	int error = ZKQ_OK, open = 0;
+	int error = handle->inside ? ZKQ_EINVAL : new_get(handle, ids, count, callback, context, &get);
 
-	if (handle->inside || !ids || count < 1 || !callback)
-		return ZKQ_EINVAL;
-	get.asked = calloc((size_t)count, sizeof *get.asked);
-	if (!get.asked)
-		return ZKQ_ENOMEM;
-	for (int i = 0; i < count; i++) {
-		struct asked *asked = &get.asked[i];
-
-		asked->given = ids[i];
-		if (id_parse(ids[i], &asked->id))
-			continue;
-		asked->inbox = inbox_name_ok(ids[i]);
-		if (!asked->inbox)
-			tell_error(&get, i, ZKQ_EINVAL, callback, context);
-	}
-	/* Two rounds without a trace, the second after a sync: it is nowhere. */
-	for (int round = 0; error == ZKQ_OK && round < 2; round++) {
-		open = 0;
-		for (int i = 0; i < count; i++)
-			open += !get.asked[i].over;
-		if (!open)
-			break;
-		if (round) {
-			bool tree = true;
-
-			plan_sync(&get.reads.plan, 0, 0, node_plain(NODE_ROOT));
-			plan_exists(&get.reads.plan, 0, 0, node_plain(NODE_ROOT), false);
-			error = reads_run(handle, &get.reads, take_root, &tree, deadline);
-			if (error == ZKQ_OK && !tree)
-				error = ZKQ_ENOTREE;
-		}
-		if (error == ZKQ_OK)
-			error = round_of(&get, round == 1, deadline, callback, context);
-	}
-	for (int i = 0; i < count; i++)
-		if (!get.asked[i].over)
-			tell_error(&get, i, error, callback, context);
-	free(get.asked);
-	reads_free(&get.reads);
-	arena_free(&get.arena);
-	return error;
+	return error == ZKQ_OK ? query_wait(&get->query, deadline, NULL) : error;
 }

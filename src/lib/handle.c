@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "lib/info.h"
-#include "lib/reads.h"
+#include "lib/query.h"
 
 /* ---- answers ---- */
 
@@ -234,6 +234,7 @@ zkq_dispatch(struct zkq *handle)
 	}
 	if (handle->reads && now >= handle->reads_again_ms)
 		reads_send(handle);
+	queries_work(handle);
 	begin_calls(handle);
 	handle->inside = false;
 }
@@ -250,7 +251,7 @@ zkq_timeout(const struct zkq *handle)
 	int timeout = link_timeout(handle->link);
 	int64_t due = handle->wake_ms;
 
-	if (handle->queued)
+	if (handle->queued || queries_due(handle))
 		return 0;
 	if (handle->reads && handle->reads_again_ms < due)
 		due = handle->reads_again_ms;
@@ -458,6 +459,7 @@ zkq_close(struct zkq *handle)
 		return;
 	handle->inside = handle->closing = true;
 	end_calls(handle);
+	queries_end(handle, ZKQ_ECANCELLED);
 	while (handle->queued) {
 		struct pending *pending = handle->queued;
 

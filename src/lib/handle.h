@@ -22,6 +22,7 @@
 /* A read that could not be sent or whose answer was lost is sent again after this, if still connected. */
 #define READ_AGAIN_MS 50
 
+struct query;
 struct reads;
 
 /* One call to the submitter: count answers, each to the caller's index. */
@@ -57,7 +58,8 @@ struct zkq {
 	struct pending *queued, **queued_last;
 	struct pending *calls[CALL_BUCKETS];
 	uint64_t calls_drawn;
-	struct reads *reads;	/* under way, or NULL */
+	struct reads *reads;	/* all that are under way */
+	struct query *queries;	/* in the order asked */
 	uint32_t reads_drawn;
 	int64_t reads_again_ms;
 	char text[512];

@@ -29,21 +29,22 @@ struct ended {
 };
 
 struct list {
-	struct zkq *handle;
-	struct reads reads;
+	struct query query;
 	struct arena arena;	/* of one queue or one segment of results */
 	struct scene scene;
 	zkq_info_fn *callback;
-	void *context;
-	int64_t deadline;
-	int limit, given, total;
+	bool results;		/* wanted, too */
+	int limit, given;
+	char (*queues)[QUEUE_NAME_MAX + 1];
+	int queue_count, queue_at;	/* queue_at = the next one */
+	bool every;		/* all queues, not one by name */
 	/* of the queue in hand: */
 	const char *queue;
 	bool there, paused, denied, failed;
 	uint32_t *segments;	/* of tasks */
 	int segment_count;
 	uint32_t *result_segments;	/* of done and dead, each once, ascending */
-	int result_segment_count, result_segment_room;
+	int result_segment_count, result_segment_room, result_segment_at;
 	struct row *rows;
 	int row_count, row_room;
 	int shown;		/* rows that are given */
@@ -77,7 +78,7 @@ give(struct list *list, const struct zkq_info *info)
 	if (!room_left(list))
 		return;
 	list->given++;
-	list->callback(list->context, list->given - 1, ZKQ_OK, info);
+	list->callback(list->query.context, list->given - 1, ZKQ_OK, info);
 }
 
 /* ---- live tasks ---- */
@@ -174,10 +175,10 @@ batch_before(const struct list *list, int index, const char *batch)
 }
 
 /* A batch is read once; of its tasks only the stat. */
-static int
-read_payloads(struct list *list)
+static void
+ask_payloads(struct list *list)
 {
-	struct plan *plan = &list->reads.plan;
+	struct plan *plan = &list->query.reads.plan;
 	char batch[TOKEN_LEN + 1];
 
 	for (int i = 0; i < list->shown; i++) {
@@ -192,7 +193,6 @@ read_payloads(struct list *list)
 		if (!batch_before(list, i, batch))
 			plan_get(plan, 0, (uint64_t)i, node_batch(list->queue, row->seg, batch), REC_BATCH, false);
 	}
-	return reads_run(list->handle, &list->reads, take_payload, list, list->deadline);
 }
 
 static void
@@ -211,45 +211,20 @@ give_row(struct list *list, const struct row *row)
 	give(list, &info);
 }
 
-static int
-list_live(struct list *list)
-{
-	struct plan *plan = &list->reads.plan;
-
-	plan_get(plan, 0, 0, node_of_queue(NODE_QUEUE, list->queue), REC_QUEUE, false);
-	plan_list(plan, 0, 0, node_of_queue(NODE_TASKS, list->queue), false);
-	int error = reads_run(list->handle, &list->reads, take_queue, list, list->deadline);
-	if (error == ZKQ_OK && list->denied)
-		return ZKQ_ENOAUTH;
-	if (error == ZKQ_OK && !list->there)
-		return ZKQ_ENOQUEUE;
-	for (int i = 0; error == ZKQ_OK && i < list->segment_count; i++)
-		plan_list(plan, 0, 0, node_of_segment(NODE_SEGMENT, list->queue, list->segments[i]), false);
-	if (error == ZKQ_OK)
-		error = reads_run(list->handle, &list->reads, take_tasks, list, list->deadline);
-	if (error != ZKQ_OK)
-		return error;
-	if (list->row_count)
-		qsort(list->rows, (size_t)list->row_count, sizeof *list->rows, compare_rows);
-	list->total += list->row_count;
-	list->shown = list->row_count;
-	if (list->limit && list->shown > list->limit - list->given)
-		list->shown = list->limit - list->given;
-	if (list->limit && list->shown <= PAYLOADS_MAX)
-		error = read_payloads(list);
-	for (int i = 0; error == ZKQ_OK && i < list->shown; i++)
-		give_row(list, &list->rows[i]);
-	return error;
-}
-
 /* ---- results ---- */
 
 static int
-compare_segments(const void *a, const void *b)
+earlier_first(const void *a, const void *b)
 {
 	uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
 
 	return one < other ? -1 : one > other;
+}
+
+static int
+later_first(const void *a, const void *b)
+{
+	return earlier_first(b, a);
 }
 
 static void
@@ -349,133 +324,282 @@ give_ended(struct list *list, const struct ended *row)
 	give(list, &info);
 }
 
-static int
-list_segment(struct list *list, uint32_t seg)
-{
-	struct plan *plan = &list->reads.plan;
+/* ---- steps ---- */
 
-	list->ended_count = 0;
-	plan_list(plan, 0, 0, node_of_segment(NODE_DONE_SEG, list->queue, seg), false);
-	plan_list(plan, 0, 0, node_of_segment(NODE_DEAD_SEG, list->queue, seg), false);
-	int error = reads_run(list->handle, &list->reads, take_result_names, list, list->deadline);
-	list->total += list->ended_count;
-	for (int i = 0; error == ZKQ_OK && room_left(list) && i < list->ended_count; i++) {
-		const struct task_id *id = &list->ended[i].id;
-
-		plan_get(plan, 0, (uint64_t)i, node_of_token(list->ended[i].dead ? NODE_DEAD : NODE_RESULT, id->queue,
-		    id->seg,
-		    id->token), REC_BYTES, false);
-	}
-	if (error == ZKQ_OK)
-		error = reads_run(list->handle, &list->reads, take_result, list, list->deadline);
-	if (error != ZKQ_OK || !room_left(list))
-		return error;
-	if (list->ended_count)
-		qsort(list->ended, (size_t)list->ended_count, sizeof *list->ended, list->limit ? newest_first
-		    : oldest_first);
-	for (int i = 0; i < list->ended_count; i++)
-		give_ended(list, &list->ended[i]);
-	arena_reset(&list->arena);
-	return ZKQ_OK;
-}
-
-static int
-list_ended(struct list *list)
-{
-	struct plan *plan = &list->reads.plan;
-	int n = 0;
-
-	plan_list(plan, 0, 0, node_of_queue(NODE_DONE_ALL, list->queue), false);
-	plan_list(plan, 0, 0, node_of_queue(NODE_DEAD_ALL, list->queue), false);
-	int error = reads_run(list->handle, &list->reads, take_result_segments, list, list->deadline);
-	if (list->result_segment_count)
-		qsort(list->result_segments, (size_t)list->result_segment_count, sizeof *list->result_segments,
-		    compare_segments);
-	for (int i = 0; i < list->result_segment_count; i++)
-		if (!n || list->result_segments[n - 1] != list->result_segments[i])
-			list->result_segments[n++] = list->result_segments[i];
-	for (int i = 0; error == ZKQ_OK && i < n; i++)
-		error = list_segment(list, list->result_segments[list->limit ? n - 1 - i : i]);
-	return error;
-}
-
-/* ---- queues ---- */
-
-struct names {
-	struct arena arena;
-	const char **list;
-	int count;
-};
+enum { LIST_SCENE, LIST_NAMES = LIST_SCENE + SCENE_STEP_COUNT, LIST_SORT, LIST_QUEUE, LIST_SEGMENTS, LIST_ROWS,
+	LIST_LIVE, LIST_RESULT_SEGMENTS, LIST_SEGMENT, LIST_RESULTS, LIST_ENDED, LIST_STEPS };
 
 static void
 take_names(void *context, const struct reply *reply)
 {
-	struct names *names = context;
+	struct list *list = context;
 
 	if (reply->rc != RC_OK)
 		return;
-	names->list = arena_alloc(&names->arena, (size_t)(reply->child_count + 1) * sizeof *names->list);
-	for (int i = 0; names->list && i < reply->child_count; i++)
+	list->queues = calloc((size_t)reply->child_count + 1, sizeof *list->queues);
+	list->failed |= !list->queues;
+	for (int i = 0; list->queues && i < reply->child_count; i++)
 		if (reply->children[i].kind == NODE_QUEUE)
-			names->list[names->count++] = arena_string(&names->arena, reply->children[i].queue);
+			memcpy(list->queues[list->queue_count++], reply->children[i].queue, QUEUE_NAME_MAX + 1);
 }
 
 static int
 compare_names(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(a, b);
 }
 
 static int
-list_queue(struct list *list, const char *queue, int ended)
+ask_names(struct query *query)
 {
-	list->queue = queue;
+	struct list *list = (struct list *)query;
+
+	if (list->every)
+		plan_list(&query->reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
+	query_ask(query, take_names, query);
+	return ZKQ_OK;
+}
+
+static int
+sort_names(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	if (list->queue_count)
+		qsort(list->queues, (size_t)list->queue_count, sizeof *list->queues, compare_names);
+	return ZKQ_OK;
+}
+
+static int
+ask_queue(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	if (list->failed)
+		return ZKQ_ENOMEM;
+	if (list->queue_at == list->queue_count) {
+		query->at = LIST_STEPS;
+		return ZKQ_OK;
+	}
+	list->queue = list->queues[list->queue_at++];
 	list->there = list->paused = list->denied = false;
-	list->segment_count = list->row_count = list->result_segment_count = 0;
+	list->segment_count = list->row_count = list->result_segment_count = list->result_segment_at = 0;
 	arena_reset(&list->arena);
-	int error = list_live(list);
+	plan_get(&query->reads.plan, 0, 0, node_of_queue(NODE_QUEUE, list->queue), REC_QUEUE, false);
+	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_TASKS, list->queue), false);
+	query_ask(query, take_queue, query);
+	return ZKQ_OK;
+}
+
+static int
+ask_segments(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	if (list->denied)
+		return ZKQ_ENOAUTH;
+	if (!list->there && !list->every)
+		return ZKQ_ENOQUEUE;
+	if (!list->there) {
+		query->at = LIST_QUEUE;	/* deleted meanwhile */
+		return ZKQ_OK;
+	}
+	for (int i = 0; i < list->segment_count; i++)
+		plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_SEGMENT, list->queue, list->segments[i]), false);
+	query_ask(query, take_tasks, query);
+	return ZKQ_OK;
+}
+
+static int
+ask_rows(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	if (list->row_count)
+		qsort(list->rows, (size_t)list->row_count, sizeof *list->rows, compare_rows);
+	query->total += list->row_count;
+	list->shown = list->row_count;
+	if (list->limit && list->shown > list->limit - list->given)
+		list->shown = list->limit - list->given;
+	if (list->limit && list->shown <= PAYLOADS_MAX)
+		ask_payloads(list);
+	query_ask(query, take_payload, query);
+	return ZKQ_OK;
+}
+
+static int
+give_live(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	for (int i = 0; i < list->shown; i++)
+		give_row(list, &list->rows[i]);
+	bool failed = list->failed || list->arena.failed;
 	arena_reset(&list->arena);
-	if (error == ZKQ_OK && ended)
-		error = list_ended(list);
-	return error == ZKQ_OK && (list->failed || list->arena.failed) ? ZKQ_ENOMEM : error;
+	if (!list->results)
+		query->at = LIST_QUEUE;
+	return failed ? ZKQ_ENOMEM : ZKQ_OK;
+}
+
+static int
+ask_result_segments(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_DONE_ALL, list->queue), false);
+	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_DEAD_ALL, list->queue), false);
+	query_ask(query, take_result_segments, query);
+	return ZKQ_OK;
+}
+
+/* Each once, in the order in which their results are given. */
+static void
+sort_result_segments(struct list *list)
+{
+	uint32_t *segments = list->result_segments;
+	int n = 0;
+
+	if (!list->result_segment_count)
+		return;
+	qsort(segments, (size_t)list->result_segment_count, sizeof *segments, list->limit ? later_first : earlier_first);
+	for (int i = 0; i < list->result_segment_count; i++)
+		if (!n || segments[n - 1] != segments[i])
+			segments[n++] = segments[i];
+	list->result_segment_count = n;
+}
+
+static int
+ask_segment(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	if (!list->result_segment_at)
+		sort_result_segments(list);
+	if (list->result_segment_at == list->result_segment_count) {
+		query->at = LIST_QUEUE;
+		return ZKQ_OK;
+	}
+	uint32_t seg = list->result_segments[list->result_segment_at++];
+	list->ended_count = 0;
+	plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_DONE_SEG, list->queue, seg), false);
+	plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_DEAD_SEG, list->queue, seg), false);
+	query_ask(query, take_result_names, query);
+	return ZKQ_OK;
+}
+
+static int
+ask_results(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	query->total += list->ended_count;
+	for (int i = 0; room_left(list) && i < list->ended_count; i++) {
+		const struct ended *row = &list->ended[i];
+
+		plan_get(&query->reads.plan, 0, (uint64_t)i, node_of_token(row->dead ? NODE_DEAD : NODE_RESULT, row->id.queue,
+		    row->id.seg, row->id.token), REC_BYTES, false);
+	}
+	query_ask(query, take_result, query);
+	return ZKQ_OK;
+}
+
+static int
+give_results(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	if (list->ended_count)
+		qsort(list->ended, (size_t)list->ended_count, sizeof *list->ended, list->limit ? newest_first
+		    : oldest_first);
+	for (int i = 0; i < list->ended_count; i++)
+		give_ended(list, &list->ended[i]);
+	bool failed = list->failed || list->arena.failed;
+	arena_reset(&list->arena);
+	query->at = LIST_SEGMENT;
+	return failed ? ZKQ_ENOMEM : ZKQ_OK;
+}
+
+static query_step_fn *const steps[] = {
+	[LIST_SCENE] = SCENE_STEPS,
+	[LIST_NAMES] = ask_names,
+	[LIST_SORT] = sort_names,
+	[LIST_QUEUE] = ask_queue,
+	[LIST_SEGMENTS] = ask_segments,
+	[LIST_ROWS] = ask_rows,
+	[LIST_LIVE] = give_live,
+	[LIST_RESULT_SEGMENTS] = ask_result_segments,
+	[LIST_SEGMENT] = ask_segment,
+	[LIST_RESULTS] = ask_results,
+	[LIST_ENDED] = give_results,
+	[LIST_STEPS] = NULL,
+};
+
+/* ---- calls ---- */
+
+static void
+free_list(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	scene_free(&list->scene);
+	reads_free(&query->reads);
+	arena_free(&list->arena);
+	free(list->queues);
+	free(list->rows);
+	free(list->ended);
+	free(list->result_segments);
+	free(list);
+}
+
+static int
+new_list(struct zkq *handle, const char *queue, int ended, int limit, zkq_info_fn *callback,
+    void *context, struct list **out)
+{
+	if (!callback || limit < 0 || (queue && !queue_name_ok(queue)))
+		return ZKQ_EINVAL;
+	struct list *list = calloc(1, sizeof *list);
+	if (!list)
+		return ZKQ_ENOMEM;
+	list->query = (struct query){ .handle = handle, .steps = steps, .scene = &list->scene, .free = free_list,
+		.context = context };
+	list->callback = callback;
+	list->results = ended;
+	list->limit = limit;
+	list->every = !queue;
+	if (queue) {
+		list->queues = calloc(1, sizeof *list->queues);
+		if (!list->queues) {
+			free_list(&list->query);
+			return ZKQ_ENOMEM;
+		}
+		memcpy(list->queues[0], queue, strlen(queue) + 1);
+		list->queue_count = 1;
+	}
+	*out = list;
+	return ZKQ_OK;
+}
+
+int
+zkq_list(struct zkq *handle, const char *queue, int ended, int limit, zkq_info_fn *callback,
+    zkq_done_fn *done, void *context)
+{
+	struct list *list;
+	int error = new_list(handle, queue, ended, limit, callback, context, &list);
+
+	if (error == ZKQ_OK)
+		query_begin(&list->query, done);
+	return error;
 }
 
 int
 zkq_list_wait(struct zkq *handle, const char *queue, int ended, int limit, int timeout_ms, zkq_info_fn *callback,
     void *context, int *total)
 {
-	struct list list = { .handle = handle, .callback = callback, .context = context, .limit = limit,
-		.deadline = deadline_after(timeout_ms) };
-	struct names names = { .list = NULL };
+	struct list *list;
+	int64_t deadline = deadline_after(timeout_ms);
 
 	if (total)
 		*total = 0;
-	if (handle->inside || !callback || limit < 0 || (queue && !queue_name_ok(queue)))
-		return ZKQ_EINVAL;
-	int error = scene_read(handle, &list.reads, &list.scene, list.deadline);
-	if (error == ZKQ_OK && queue) {
-		error = list_queue(&list, queue, ended);
-	} else if (error == ZKQ_OK) {
-		plan_list(&list.reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
-		error = reads_run(handle, &list.reads, take_names, &names, list.deadline);
-		if (names.arena.failed)
-			error = ZKQ_ENOMEM;
-		if (names.count)
-			qsort(names.list, (size_t)names.count, sizeof *names.list, compare_names);
-		for (int i = 0; error == ZKQ_OK && i < names.count; i++) {
-			error = list_queue(&list, names.list[i], ended);
-			if (error == ZKQ_ENOQUEUE)
-				error = ZKQ_OK;	/* deleted meanwhile */
-		}
-	}
-	if (total)
-		*total = list.total;
-	arena_free(&names.arena);
-	scene_free(&list.scene);
-	reads_free(&list.reads);
-	arena_free(&list.arena);
-	free(list.rows);
-	free(list.ended);
-	free(list.result_segments);
-	return error;
+	int error = handle->inside ? ZKQ_EINVAL : new_list(handle, queue, ended, limit, callback, context, &list);
+	return error == ZKQ_OK ? query_wait(&list->query, deadline, total) : error;
 }

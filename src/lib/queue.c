@@ -21,8 +21,10 @@ struct queue_seen {
 };
 
 struct queues {
-	struct zkq *handle;
-	struct reads reads;
+	struct query query;
+	struct scene scene;
+	zkq_queue_fn *callback;
+	struct plan next;	/* what to ask about the segments seen */
 	struct arena arena;
 	struct queue_seen *list;
 	int count;
@@ -109,34 +111,45 @@ take_folder(void *context, const struct reply *reply)
 	}
 }
 
-struct segments {
-	struct queues *queues;
-	struct plan next;	/* what to ask about the segments seen */
-};
-
 static void
 take_segments(void *context, const struct reply *reply)
 {
-	struct segments *segments = context;
+	struct queues *queues = context;
 
 	if (reply->node.kind != NODE_TASKS && reply->node.kind != NODE_DONE_ALL && reply->node.kind != NODE_DEAD_ALL) {
-		take_folder(segments->queues, reply);
+		take_folder(queues, reply);
 		return;
 	}
 	for (int i = 0; reply->rc == RC_OK && i < reply->child_count; i++) {
 		if (reply->children[i].kind == NODE_SEGMENT)
-			plan_list(&segments->next, 0, reply->arg, reply->children[i], false);
+			plan_list(&queues->next, 0, reply->arg, reply->children[i], false);
 		else if (reply->children[i].kind == NODE_DONE_SEG || reply->children[i].kind == NODE_DEAD_SEG)
-			plan_exists(&segments->next, 0, reply->arg, reply->children[i], false);
+			plan_exists(&queues->next, 0, reply->arg, reply->children[i], false);
 	}
 }
 
 static int
-read_queues(struct queues *queues, int64_t deadline)
+compare_queues(const void *a, const void *b)
 {
-	struct plan *plan = &queues->reads.plan;
-	struct segments segments = { .queues = queues };
+	return strcmp(((const struct queue_seen *)a)->name, ((const struct queue_seen *)b)->name);
+}
 
+static int
+ask_names(struct query *query)
+{
+	plan_list(&query->reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
+	query_ask(query, take_names, query);
+	return ZKQ_OK;
+}
+
+static int
+ask_folders(struct query *query)
+{
+	struct queues *queues = (struct queues *)query;
+	struct plan *plan = &query->reads.plan;
+
+	if (queues->count)
+		qsort(queues->list, (size_t)queues->count, sizeof *queues->list, compare_queues);
 	for (int i = 0; i < queues->count; i++) {
 		const char *name = queues->list[i].name;
 
@@ -146,33 +159,40 @@ read_queues(struct queues *queues, int64_t deadline)
 		plan_list(plan, 0, (uint64_t)i, node_of_queue(NODE_DONE_ALL, name), false);
 		plan_list(plan, 0, (uint64_t)i, node_of_queue(NODE_DEAD_ALL, name), false);
 	}
-	int error = reads_run(queues->handle, &queues->reads, take_segments, &segments, deadline);
-	if (error == ZKQ_OK) {
-		/* The plans change places: what was gathered is asked now. */
-		struct plan used = queues->reads.plan;
-		queues->reads.plan = segments.next;
-		segments.next = used;
-		error = reads_run(queues->handle, &queues->reads, take_folder, queues, deadline);
-	}
-	plan_free(&segments.next);
-	for (int i = 0; error == ZKQ_OK && i < queues->count; i++)
-		if (queues->list[i].any)
-			plan_exists(plan, 0, (uint64_t)i,
-			    node_task(queues->list[i].name, queues->list[i].oldest_seg, &queues->list[i].oldest),
-			    false);
-	return error == ZKQ_OK ? reads_run(queues->handle, &queues->reads, take_folder, queues, deadline) : error;
+	query_ask(query, take_segments, query);
+	return ZKQ_OK;
+}
+
+/* The plans change places: what was gathered is asked now. */
+static int
+ask_segments(struct query *query)
+{
+	struct queues *queues = (struct queues *)query;
+	struct plan used = query->reads.plan;
+
+	query->reads.plan = queues->next;
+	queues->next = used;
+	query_ask(query, take_folder, query);
+	return ZKQ_OK;
 }
 
 static int
-compare_queues(const void *a, const void *b)
+ask_oldest(struct query *query)
 {
-	return strcmp(((const struct queue_seen *)a)->name, ((const struct queue_seen *)b)->name);
+	const struct queues *queues = (struct queues *)query;
+
+	for (int i = 0; i < queues->count; i++)
+		if (queues->list[i].any)
+			plan_exists(&query->reads.plan, 0, (uint64_t)i,
+			    node_task(queues->list[i].name, queues->list[i].oldest_seg, &queues->list[i].oldest), false);
+	query_ask(query, take_folder, query);
+	return ZKQ_OK;
 }
 
 static void
-give_queue(const struct queues *queues, const struct queue_seen *queue, const struct claims *claims,
-    zkq_queue_fn *callback, void *context)
+give_queue(const struct queues *queues, const struct queue_seen *queue)
 {
+	const struct claims *claims = &queues->scene.claims;
 	struct zkq_queue_info info = { .name = queue->name, .paused = queue->conf.paused,
 		.paused_by = queue->conf.paused_by, .paused_reason = queue->conf.paused_reason,
 		    .results = queue->results,
@@ -184,36 +204,74 @@ give_queue(const struct queues *queues, const struct queue_seen *queue, const st
 	info.waiting = queue->live > info.running ? queue->live - info.running : 0;
 	if (queue->oldest_ctime_ms)
 		info.oldest_ms = now > queue->oldest_ctime_ms ? now - queue->oldest_ctime_ms : 0;
-	callback(context, &info);
+	queues->callback(queues->query.context, &info);
+}
+
+static int
+give_queues(struct query *query)
+{
+	const struct queues *queues = (struct queues *)query;
+
+	if (queues->arena.failed)
+		return ZKQ_ENOMEM;
+	for (int i = 0; i < queues->count; i++) {
+		if (!queues->list[i].there)
+			continue;	/* deleted meanwhile */
+		query->total++;
+		give_queue(queues, &queues->list[i]);
+	}
+	return ZKQ_OK;
+}
+
+static void
+free_queues(struct query *query)
+{
+	struct queues *queues = (struct queues *)query;
+
+	scene_free(&queues->scene);
+	reads_free(&query->reads);
+	plan_free(&queues->next);
+	arena_free(&queues->arena);
+	free(queues);
+}
+
+static int
+new_queues(struct zkq *handle, zkq_queue_fn *callback, void *context, struct queues **out)
+{
+	static query_step_fn *const steps[] = { SCENE_STEPS, ask_names, ask_folders, ask_segments, ask_oldest, give_queues,
+		NULL };
+
+	if (!callback)
+		return ZKQ_EINVAL;
+	struct queues *queues = calloc(1, sizeof *queues);
+	if (!queues)
+		return ZKQ_ENOMEM;
+	queues->query = (struct query){ .handle = handle, .steps = steps, .scene = &queues->scene, .free = free_queues,
+		.context = context };
+	queues->callback = callback;
+	*out = queues;
+	return ZKQ_OK;
+}
+
+int
+zkq_queues(struct zkq *handle, zkq_queue_fn *callback, zkq_done_fn *done, void *context)
+{
+	struct queues *queues;
+	int error = new_queues(handle, callback, context, &queues);
+
+	if (error == ZKQ_OK)
+		query_begin(&queues->query, done);
+	return error;
 }
 
 int
 zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, void *context)
 {
-	struct queues queues = { .handle = handle };
-	struct scene scene;
+	struct queues *queues;
 	int64_t deadline = deadline_after(timeout_ms);
+	int error = handle->inside ? ZKQ_EINVAL : new_queues(handle, callback, context, &queues);
 
-	if (handle->inside || !callback)
-		return ZKQ_EINVAL;
-	int error = scene_read(handle, &queues.reads, &scene, deadline);
-	if (error == ZKQ_OK) {
-		plan_list(&queues.reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
-		error = reads_run(handle, &queues.reads, take_names, &queues, deadline);
-	}
-	if (queues.count)
-		qsort(queues.list, (size_t)queues.count, sizeof *queues.list, compare_queues);
-	if (error == ZKQ_OK)
-		error = read_queues(&queues, deadline);
-	if (error == ZKQ_OK && queues.arena.failed)
-		error = ZKQ_ENOMEM;
-	for (int i = 0; error == ZKQ_OK && i < queues.count; i++)
-		if (queues.list[i].there)
-			give_queue(&queues, &queues.list[i], &scene.claims, callback, context);
-	scene_free(&scene);
-	reads_free(&queues.reads);
-	arena_free(&queues.arena);
-	return error;
+	return error == ZKQ_OK ? query_wait(&queues->query, deadline, NULL) : error;
 }
 
 /* ---- pause ---- */
@@ -244,8 +302,8 @@ take_pausing(void *context, const struct reply *reply)
 static int
 set_pause(struct pausing *pausing, bool paused, const char *reason, int64_t deadline)
 {
-	struct zkq *handle = pausing->queues.handle;
-	struct reads *reads = &pausing->queues.reads;
+	struct zkq *handle = pausing->queues.query.handle;
+	struct reads *reads = &pausing->queues.query.reads;
 	struct queue_seen *queue = pausing->queues.list;
 
 	plan_exists(&reads->plan, 0, 0, node_plain(NODE_ROOT), false);
@@ -271,7 +329,7 @@ int
 zkq_queue_pause_wait(struct zkq *handle, const char *name, int paused, const char *reason, int timeout_ms)
 {
 	struct queue_seen queue = { .there = false };
-	struct pausing pausing = { .queues = { .handle = handle, .list = &queue, .count = 1 } };
+	struct pausing pausing = { .queues = { .query.handle = handle, .list = &queue, .count = 1 } };
 	int64_t deadline = deadline_after(timeout_ms);
 	int error;
 
@@ -283,7 +341,7 @@ zkq_queue_pause_wait(struct zkq *handle, const char *name, int paused, const cha
 	while (error == ZKQ_OK && (pausing.written == RC_BADVERSION || pausing.written == RC_UNKNOWN));
 	if (error == ZKQ_OK)
 		error = error_of_rc(pausing.written);
-	reads_free(&pausing.queues.reads);
+	reads_free(&pausing.queues.query.reads);
 	arena_free(&pausing.queues.arena);
 	return error;
 }

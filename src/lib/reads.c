@@ -5,14 +5,9 @@
 
 enum { UNSENT, SENT, ANSWERED };
 
-void
-reads_send(struct zkq *handle)
+static void
+send_unsent(struct zkq *handle, struct reads *reads)
 {
-	struct reads *reads = handle->reads;
-
-	handle->reads_again_ms = NEVER;
-	if (!handle->connected)
-		return;
 	for (int i = 0; i < reads->plan.count; i++) {
 		if (reads->state[i] != UNSENT)
 			continue;
@@ -26,12 +21,24 @@ reads_send(struct zkq *handle)
 }
 
 void
+reads_send(struct zkq *handle)
+{
+	handle->reads_again_ms = NEVER;
+	if (!handle->connected)
+		return;
+	for (struct reads *reads = handle->reads; reads; reads = reads->next)
+		send_unsent(handle, reads);
+}
+
+void
 reads_reply(struct zkq *handle, const struct reply *reply)
 {
 	struct reads *reads = handle->reads;
 	uint32_t i = (uint32_t)reply->arg;
 
-	if (!reads || reads->number != reply->arg >> 32 || i >= (uint32_t)reads->plan.count || reads->state[i] != SENT)
+	while (reads && reads->number != reply->arg >> 32)
+		reads = reads->next;
+	if (!reads || i >= (uint32_t)reads->plan.count || reads->state[i] != SENT)
 		return;
 	bool again = reply->rc == RC_NOTSENT ||
 	    (reply->kind != REQ_MULTI && (reply->rc == RC_UNKNOWN || reply->rc == RC_NOMEM));
@@ -57,12 +64,9 @@ reads_clear(struct reads *reads)
 }
 
 int
-reads_run(struct zkq *handle, struct reads *reads, reads_fn *on_reply, void *context, int64_t deadline_ms)
+reads_start(struct zkq *handle, struct reads *reads, reads_fn *on_reply, void *context)
 {
-	int error = ZKQ_OK;
-
-	if (handle->inside || handle->reads)
-		return ZKQ_EINVAL;
+	reads->left = 0;
 	if (reads->plan.failed || reads->plan.arena.failed || handle->broken) {
 		reads_clear(reads);
 		return ZKQ_ENOMEM;
@@ -78,14 +82,41 @@ reads_run(struct zkq *handle, struct reads *reads, reads_fn *on_reply, void *con
 	reads->context = context;
 	reads->number = ++handle->reads_drawn;
 	reads->left = reads->plan.count;
+	reads->started = true;
+	reads->next = handle->reads;
 	handle->reads = reads;
-	reads_send(handle);
+	if (handle->connected)
+		send_unsent(handle, reads);
+	return ZKQ_OK;
+}
+
+void
+reads_stop(struct zkq *handle, struct reads *reads)
+{
+	struct reads **at = &handle->reads;
+
+	if (reads->started) {
+		while (*at != reads)
+			at = &(*at)->next;
+		*at = reads->next;
+		reads->started = false;
+	}
+	if (!handle->reads)
+		handle->reads_again_ms = NEVER;
+	reads->left = 0;
+	reads_clear(reads);
+}
+
+int
+reads_run(struct zkq *handle, struct reads *reads, reads_fn *on_reply, void *context, int64_t deadline_ms)
+{
+	if (handle->inside)
+		return ZKQ_EINVAL;
+	int error = reads_start(handle, reads, on_reply, context);
 	while (reads->left && error == ZKQ_OK)
 		if (!handle_turn(handle, deadline_ms, NULL, 0))
 			error = handle_late(handle);
-	handle->reads = NULL;
-	handle->reads_again_ms = NEVER;
-	reads_clear(reads);
+	reads_stop(handle, reads);
 	return error;
 }
 

@@ -14,6 +14,8 @@
 typedef void reads_fn(void *context, const struct reply *reply);
 
 struct reads {
+	struct reads *next;	/* of the handle's that are under way */
+	bool started;
 	struct plan plan;
 	reads_fn *on_reply;
 	void *context;
@@ -26,6 +28,11 @@ struct reads {
  * replies were not handled. The plan is empty afterwards. An empty plan is ZKQ_OK at once. */
 int reads_run(struct zkq *handle, struct reads *reads, reads_fn *on_reply, void *context, int64_t deadline_ms);
 void reads_free(struct reads *reads);
+/* Sends what the plan holds: ZKQ_OK, and all is answered when left is 0 (at once when the plan is empty); or
+ * ZKQ_ENOMEM. */
+int reads_start(struct zkq *handle, struct reads *reads, reads_fn *on_reply, void *context);
+/* Empties the plan; what is not answered yet never will be. Harmless when nothing was started. */
+void reads_stop(struct zkq *handle, struct reads *reads);
 
 /* For handle.c. */
 void reads_reply(struct zkq *handle, const struct reply *reply);

@@ -46,27 +46,55 @@ take_worker(void *context, const struct reply *reply)
 }
 
 int
-scene_read(struct zkq *handle, struct reads *reads, struct scene *scene, int64_t deadline_ms)
+scene_ask_parts(struct query *query)
 {
-	memset(scene, 0, sizeof *scene);
-	plan_exists(&reads->plan, 0, 0, node_plain(NODE_ROOT), false);
-	plan_list(&reads->plan, 0, 0, node_plain(NODE_ELECTION), false);
-	plan_list(&reads->plan, 0, 0, node_plain(NODE_WORKERS), false);
-	int error = reads_run(handle, reads, take_parts, scene, deadline_ms);
-	if (error == ZKQ_OK && scene->denied)
+	struct plan *plan = &query->reads.plan;
+
+	plan_exists(plan, 0, 0, node_plain(NODE_ROOT), false);
+	plan_list(plan, 0, 0, node_plain(NODE_ELECTION), false);
+	plan_list(plan, 0, 0, node_plain(NODE_WORKERS), false);
+	query_ask(query, take_parts, query->scene);
+	return ZKQ_OK;
+}
+
+int
+scene_ask_workers(struct query *query)
+{
+	const struct scene *scene = query->scene;
+
+	if (scene->denied)
 		return ZKQ_ENOAUTH;
-	if (error == ZKQ_OK && !scene->tree)
+	if (!scene->tree)
 		return ZKQ_ENOTREE;
-	for (int i = 0; error == ZKQ_OK && i < scene->worker_count; i++)
-		plan_get(&reads->plan, 0, (uint64_t)i, node_of_worker(NODE_WORKER, scene->workers[i].name), REC_BYTES,
+	for (int i = 0; i < scene->worker_count; i++)
+		plan_get(&query->reads.plan, 0, (uint64_t)i, node_of_worker(NODE_WORKER, scene->workers[i].name), REC_BYTES,
 		    false);
-	if (error == ZKQ_OK)
-		error = reads_run(handle, reads, take_worker, scene, deadline_ms);
-	if (error == ZKQ_OK)
-		error = claims_read(handle, reads, &scene->claims, deadline_ms);
-	if (error == ZKQ_OK && scene->arena.failed)
-		error = ZKQ_ENOMEM;
-	return error;
+	query_ask(query, take_worker, query->scene);
+	return ZKQ_OK;
+}
+
+int
+scene_ask_folders(struct query *query)
+{
+	claims_ask_folders(&query->scene->claims, &query->reads.plan);
+	query_ask(query, claims_take_folders, &query->scene->claims);
+	return ZKQ_OK;
+}
+
+int
+scene_ask_claims(struct query *query)
+{
+	claims_ask_claims(&query->scene->claims, &query->reads.plan);
+	query_ask(query, claims_take_claims, &query->scene->claims);
+	return ZKQ_OK;
+}
+
+int
+scene_ready(struct query *query)
+{
+	int error = claims_ready(&query->scene->claims);
+
+	return error == ZKQ_OK && query->scene->arena.failed ? ZKQ_ENOMEM : error;
 }
 
 void

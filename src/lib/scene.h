@@ -5,6 +5,7 @@
 #define ZKQ_LIB_SCENE_H
 
 #include "lib/claims.h"
+#include "lib/query.h"
 
 struct scene_worker {
 	char name[WORKER_NAME_MAX + 1];
@@ -24,7 +25,10 @@ struct scene {
 	bool failed;
 };
 
-int scene_read(struct zkq *handle, struct reads *reads, struct scene *scene, int64_t deadline_ms);
+/* The steps of a query that read query->scene, which is zeroed. */
+#define SCENE_STEPS scene_ask_parts, scene_ask_workers, scene_ask_folders, scene_ask_claims, scene_ready
+#define SCENE_STEP_COUNT 5
+query_step_fn scene_ask_parts, scene_ask_workers, scene_ask_folders, scene_ask_claims, scene_ready;
 void scene_free(struct scene *scene);
 /* A reason code for a task of this queue that waits: "NoLeader", "QueuePaused", "NoWorker", "NoSlot". */
 const char *scene_reason(const struct scene *scene, const char *queue, bool paused);

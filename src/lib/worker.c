@@ -50,7 +50,7 @@ join(struct arena *arena, const char *const *list, int count)
 	return text;
 }
 
-static void
+static int
 give_worker(struct folders *folders, const struct scene *scene, int index, zkq_worker_fn *callback, void *context)
 {
 	const struct folder_seen *folder = &scene->claims.folders[index];
@@ -60,7 +60,7 @@ give_worker(struct folders *folders, const struct scene *scene, int index, zkq_w
 	bool up = worker && folder->live;
 
 	if (!up && !folder->claims)
-		return;		/* a life that is over and left nothing; the leader removes the folder */
+		return 0;	/* a life that is over and left nothing; the leader removes the folder */
 	info.state = !up ? "lost" : report->draining ? "draining" : "up";
 	info.host = worker ? worker->record.process.host : report->process.host;
 	if (worker) {
@@ -83,6 +83,7 @@ give_worker(struct folders *folders, const struct scene *scene, int index, zkq_w
 			info.seen_ms = folders->newest - folders->mtimes[index];
 	}
 	callback(context, &info);
+	return 1;
 }
 
 static int
@@ -91,39 +92,95 @@ compare_folders(const void *a, const void *b)
 	return strcmp(((const struct folder_seen *)a)->worker, ((const struct folder_seen *)b)->worker);
 }
 
+struct workers {
+	struct query query;
+	struct scene scene;
+	struct folders folders;
+	zkq_worker_fn *callback;
+};
+
+static int
+ask_reports(struct query *query)
+{
+	struct workers *workers = (struct workers *)query;
+	struct folders *folders = &workers->folders;
+	struct claims *claims = &workers->scene.claims;
+	size_t count = (size_t)claims->folder_count;
+
+	folders->reports = arena_alloc(&folders->arena, (count + 1) * sizeof *folders->reports);
+	folders->mtimes = arena_alloc(&folders->arena, (count + 1) * sizeof *folders->mtimes);
+	if (folders->arena.failed)
+		return ZKQ_ENOMEM;
+	if (count)
+		qsort(claims->folders, count, sizeof *claims->folders, compare_folders);
+	for (size_t i = 0; i < count; i++)
+		plan_get(&query->reads.plan, 0, i, node_folder(claims->folders[i].worker, claims->folders[i].inc), REC_BYTES,
+		    false);
+	query_ask(query, take_report, folders);
+	return ZKQ_OK;
+}
+
+static int
+give_workers(struct query *query)
+{
+	struct workers *workers = (struct workers *)query;
+	const struct scene *scene = &workers->scene;
+
+	for (int i = 0; i < scene->worker_count; i++)
+		if (scene->workers[i].ctime_ms > workers->folders.newest)
+			workers->folders.newest = scene->workers[i].ctime_ms;
+	for (int i = 0; i < scene->claims.folder_count; i++)
+		query->total += give_worker(&workers->folders, scene, i, workers->callback, query->context);
+	return ZKQ_OK;
+}
+
+static void
+free_workers(struct query *query)
+{
+	struct workers *workers = (struct workers *)query;
+
+	scene_free(&workers->scene);
+	reads_free(&query->reads);
+	arena_free(&workers->folders.arena);
+	free(workers);
+}
+
+static int
+new_workers(struct zkq *handle, zkq_worker_fn *callback, void *context, struct workers **out)
+{
+	static query_step_fn *const steps[] = { SCENE_STEPS, ask_reports, give_workers, NULL };
+
+	if (!callback)
+		return ZKQ_EINVAL;
+	struct workers *workers = calloc(1, sizeof *workers);
+	if (!workers)
+		return ZKQ_ENOMEM;
+	workers->query = (struct query){ .handle = handle, .steps = steps, .scene = &workers->scene, .free = free_workers,
+		.context = context };
+	workers->callback = callback;
+	*out = workers;
+	return ZKQ_OK;
+}
+
+int
+zkq_workers(struct zkq *handle, zkq_worker_fn *callback, zkq_done_fn *done, void *context)
+{
+	struct workers *workers;
+	int error = new_workers(handle, callback, context, &workers);
+
+	if (error == ZKQ_OK)
+		query_begin(&workers->query, done);
+	return error;
+}
+
 int
 zkq_workers_wait(struct zkq *handle, int timeout_ms, zkq_worker_fn *callback, void *context)
 {
-	struct folders folders = { .newest = 0 };
-	struct reads reads = { .left = 0 };
-	struct scene scene;
+	struct workers *workers;
 	int64_t deadline = deadline_after(timeout_ms);
+	int error = handle->inside ? ZKQ_EINVAL : new_workers(handle, callback, context, &workers);
 
-	if (handle->inside || !callback)
-		return ZKQ_EINVAL;
-	int error = scene_read(handle, &reads, &scene, deadline);
-	size_t count = (size_t)scene.claims.folder_count;
-	folders.reports = arena_alloc(&folders.arena, (count + 1) * sizeof *folders.reports);
-	folders.mtimes = arena_alloc(&folders.arena, (count + 1) * sizeof *folders.mtimes);
-	if (error == ZKQ_OK && folders.arena.failed)
-		error = ZKQ_ENOMEM;
-	if (count)
-		qsort(scene.claims.folders, count, sizeof *scene.claims.folders, compare_folders);
-	for (size_t i = 0; error == ZKQ_OK && i < count; i++)
-		plan_get(&reads.plan, 0, i, node_folder(scene.claims.folders[i].worker, scene.claims.folders[i].inc),
-		    REC_BYTES,
-		    false);
-	if (error == ZKQ_OK)
-		error = reads_run(handle, &reads, take_report, &folders, deadline);
-	for (int i = 0; i < scene.worker_count; i++)
-		if (scene.workers[i].ctime_ms > folders.newest)
-			folders.newest = scene.workers[i].ctime_ms;
-	for (size_t i = 0; error == ZKQ_OK && i < count; i++)
-		give_worker(&folders, &scene, (int)i, callback, context);
-	scene_free(&scene);
-	reads_free(&reads);
-	arena_free(&folders.arena);
-	return error;
+	return error == ZKQ_OK ? query_wait(&workers->query, deadline, NULL) : error;
 }
 
 /* ---- dispatchers ---- */
@@ -137,6 +194,8 @@ struct candidate {
 };
 
 struct candidates {
+	struct query query;
+	zkq_dispatcher_fn *callback;
 	struct arena arena;
 	struct candidate *list;
 	int count;
@@ -192,40 +251,92 @@ take_candidate(void *context, const struct reply *reply)
 		candidate->record = record.candidate;
 }
 
-int
-zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *callback, void *context)
+static int
+ask_candidates(struct query *query)
 {
-	struct candidates all = { .count = 0 };
-	struct reads reads = { .left = 0 };
-	int64_t deadline = deadline_after(timeout_ms);
+	plan_list(&query->reads.plan, 0, 0, node_plain(NODE_ELECTION), false);
+	query_ask(query, take_candidates, query);
+	return ZKQ_OK;
+}
 
-	if (handle->inside || !callback)
-		return ZKQ_EINVAL;
-	plan_list(&reads.plan, 0, 0, node_plain(NODE_ELECTION), false);
-	int error = reads_run(handle, &reads, take_candidates, &all, deadline);
-	if (error == ZKQ_OK && !all.tree)
-		error = all.denied ? ZKQ_ENOAUTH : ZKQ_ENOTREE;
-	for (int i = 0; error == ZKQ_OK && i < all.count; i++)
-		plan_get(&reads.plan, 0, (uint64_t)i, node_of_text(NODE_CANDIDATE, "", 0, all.list[i].name),
+static int
+ask_each_candidate(struct query *query)
+{
+	const struct candidates *all = (struct candidates *)query;
+
+	if (!all->tree)
+		return all->denied ? ZKQ_ENOAUTH : ZKQ_ENOTREE;
+	for (int i = 0; i < all->count; i++)
+		plan_get(&query->reads.plan, 0, (uint64_t)i, node_of_text(NODE_CANDIDATE, "", 0, all->list[i].name),
 		    REC_BYTES, false);
-	if (error == ZKQ_OK)
-		error = reads_run(handle, &reads, take_candidate, &all, deadline);
-	if (error == ZKQ_OK && all.arena.failed)
-		error = ZKQ_ENOMEM;
-	int leads = 1;
-	for (int i = 0; error == ZKQ_OK && i < all.count; i++) {
-		const struct candidate *candidate = &all.list[i];
+	query_ask(query, take_candidate, query);
+	return ZKQ_OK;
+}
+
+static int
+give_candidates(struct query *query)
+{
+	const struct candidates *all = (struct candidates *)query;
+
+	if (all->arena.failed)
+		return ZKQ_ENOMEM;
+	for (int i = 0; i < all->count; i++) {
+		const struct candidate *candidate = &all->list[i];
 
 		if (!candidate->there)
 			continue;
-		struct zkq_dispatcher_info info = { .name = candidate->record.name ? candidate->record.name
-		    : candidate->name,
-			.host = candidate->record.host, .http = candidate->record.http, .leads = leads,
+		struct zkq_dispatcher_info info = { .name = candidate->record.name ? candidate->record.name : candidate->name,
+			.host = candidate->record.host, .http = candidate->record.http, .leads = query->total == 0,
 			.since_ms = candidate->ctime_ms };
-		leads = 0;
-		callback(context, &info);
+		query->total++;
+		all->callback(query->context, &info);
 	}
-	reads_free(&reads);
-	arena_free(&all.arena);
+	return ZKQ_OK;
+}
+
+static void
+free_candidates(struct query *query)
+{
+	struct candidates *all = (struct candidates *)query;
+
+	reads_free(&query->reads);
+	arena_free(&all->arena);
+	free(all);
+}
+
+static int
+new_candidates(struct zkq *handle, zkq_dispatcher_fn *callback, void *context, struct candidates **out)
+{
+	static query_step_fn *const steps[] = { ask_candidates, ask_each_candidate, give_candidates, NULL };
+
+	if (!callback)
+		return ZKQ_EINVAL;
+	struct candidates *all = calloc(1, sizeof *all);
+	if (!all)
+		return ZKQ_ENOMEM;
+	all->query = (struct query){ .handle = handle, .steps = steps, .free = free_candidates, .context = context };
+	all->callback = callback;
+	*out = all;
+	return ZKQ_OK;
+}
+
+int
+zkq_dispatchers(struct zkq *handle, zkq_dispatcher_fn *callback, zkq_done_fn *done, void *context)
+{
+	struct candidates *all;
+	int error = new_candidates(handle, callback, context, &all);
+
+	if (error == ZKQ_OK)
+		query_begin(&all->query, done);
 	return error;
+}
+
+int
+zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *callback, void *context)
+{
+	struct candidates *all;
+	int64_t deadline = deadline_after(timeout_ms);
+	int error = handle->inside ? ZKQ_EINVAL : new_candidates(handle, callback, context, &all);
+
+	return error == ZKQ_OK ? query_wait(&all->query, deadline, NULL) : error;
 }

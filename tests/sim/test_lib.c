@@ -954,6 +954,109 @@ START_TEST(queue_list_and_pause)
 }
 END_TEST
 
+/* Many questions at once, each answered once; one of them is asked from within a callback. */
+static struct {
+	int infos, ends, total, error, cancelled;
+	bool again;
+} under_way;
+
+static void
+count_info(void *context, int index, int error, const struct zkq_info *info)
+{
+	(void)index;
+	(void)info;
+	under_way.infos++;
+	if (context)
+		*(int *)context = error;
+}
+
+static void
+count_end(void *context, int error, int total)
+{
+	(void)context;
+	under_way.ends++;
+	under_way.total += total;
+	if (error != ZKQ_OK)
+		under_way.error = error;
+	if (!under_way.again)
+		return;
+	under_way.again = false;
+	const char *one = id;
+	ck_assert_int_eq(zkq_get_wait(handle, &one, 1, 5000, count_info, NULL), ZKQ_EINVAL);
+	ck_assert_int_eq(zkq_get(handle, &one, 1, count_info, count_end, NULL), ZKQ_OK);
+}
+
+static void
+ask_everything(struct zkq *of)
+{
+	const char *three[3] = { id, "default.0.zzzzzzzzzzzz", "no.id" };
+
+	memset(&under_way, 0, sizeof under_way);
+	queues[0] = leaders[0] = '\0';
+	workers_seen = 0;
+	ck_assert_int_eq(zkq_get(of, three, 3, count_info, count_end, NULL), ZKQ_OK);
+	ck_assert_int_eq(zkq_list(of, NULL, 1, 1, count_info, count_end, NULL), ZKQ_OK);
+	ck_assert_int_eq(zkq_list(of, "nosuch", 1, 1, count_info, NULL, NULL), ZKQ_OK);
+	ck_assert_int_eq(zkq_queues(of, see_queue, count_end, NULL), ZKQ_OK);
+	ck_assert_int_eq(zkq_workers(of, see_worker, count_end, NULL), ZKQ_OK);
+	ck_assert_int_eq(zkq_dispatchers(of, see_dispatcher, count_end, NULL), ZKQ_OK);
+	ck_assert_int_eq(zkq_cancel(of, three, 3, "why", count_info, &under_way.cancelled), ZKQ_OK);
+	ck_assert_int_eq(under_way.infos + under_way.ends + workers_seen, 0);
+	ck_assert_int_eq(zkq_timeout(of), 0);
+}
+
+static void
+make_scene(void)
+{
+	submit_one();
+	make_worker(NULL);
+	claim(1);
+	make("/zkq/election/f123456789abcdef0123456789abcdef-n_0000000003",
+	    "{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"pid\":1}");
+}
+
+START_TEST(asynchronous)
+{
+	make_scene();
+	ask_everything(handle);
+	under_way.again = true;
+	for (int i = 0; i < 3000 && under_way.ends < 6; i++)
+		zkq_dispatch(handle);
+	/* get 3 and 1, list 1, cancel 2: the task to be cancelled has not ended. */
+	ck_assert_int_eq(under_way.ends, 6);
+	ck_assert_int_eq(under_way.infos, 7);
+	ck_assert_int_eq(under_way.error, ZKQ_OK);
+	ck_assert_int_eq(under_way.total, 3 + 1 + 1 + 1 + 1 + 1);
+	ck_assert_int_eq(workers_seen, 1);
+	ck_assert_str_eq(leaders, "d1* ");
+	ck_assert_str_eq(queues, "default:0:-:0/1/0/0 ");
+	world = fulfil_cancel;
+	for (int i = 0; i < 3000 && under_way.infos < 8; i++)
+		zkq_dispatch(handle);
+	ck_assert_int_eq(under_way.infos, 8);
+	ck_assert_int_eq(under_way.cancelled, ZKQ_OK);
+}
+END_TEST
+
+/* Whenever the handle is closed: what is owed comes then. */
+START_TEST(close_ends_questions)
+{
+	make_scene();
+	for (int turns = 0; turns < 12; turns++) {
+		struct zkq *other = open_handle();
+
+		ask_everything(other);
+		for (int i = 0; i < turns * turns; i++)
+			zkq_dispatch(other);
+		zkq_close(other);
+		ck_assert_int_eq(under_way.ends, 5);
+		ck_assert_int_ge(under_way.infos, 3 + 3);
+		ck_assert_int_le(under_way.infos, 3 + 3 + 1);
+		ck_assert_int_eq(under_way.cancelled, ZKQ_ECANCELLED);
+	}
+}
+END_TEST
+
 START_TEST(inbox_names)
 {
 	make("/zkq/queues/default/inbox/t-0000000000", "{\"argv\":[\"uname\"],\"name\":\"who\"}");
@@ -1155,6 +1258,15 @@ pay_info(void *context, int index, int error, const struct zkq_info *info)
 }
 
 static void
+pay_end(void *context, int error, int total)
+{
+	(void)context;
+	(void)error;
+	(void)total;
+	owed--;
+}
+
+static void
 ignore_info(void *context, int index, int error, const struct zkq_info *info)
 {
 	(void)context;
@@ -1220,6 +1332,17 @@ use_everything(const char *ended)
 	if (zkq_cancel_wait(other, both, 2, "why", 100, pay_info, NULL) == ZKQ_ENOMEM)
 		owed = 0;	/* perhaps nothing was begun */
 	wrong |= owed != 0;
+	if (zkq_get(other, both, 2, pay_info, pay_end, NULL) == ZKQ_OK)
+		owed += 3;
+	if (zkq_list(other, NULL, 1, 10, ignore_info, pay_end, NULL) == ZKQ_OK)
+		owed++;
+	if (zkq_queues(other, ignore_queue, pay_end, NULL) == ZKQ_OK)
+		owed++;
+	if (zkq_workers(other, ignore_worker, pay_end, NULL) == ZKQ_OK)
+		owed++;
+	if (zkq_cancel(other, &ended, 1, "why", pay_info, NULL) == ZKQ_OK)
+		owed++;
+	pay_all(other);
 	zkq_get_wait(other, both, 2, 1000, ignore_info, NULL);
 	zkq_list_wait(other, NULL, 1, 10, 1000, ignore_info, NULL, &total);
 	zkq_queues_wait(other, 1000, ignore_queue, NULL);
@@ -1275,6 +1398,8 @@ main(void)
 	tcase_add_test(tc, running);
 	tcase_add_test(tc, dispatchers);
 	tcase_add_test(tc, queue_list_and_pause);
+	tcase_add_test(tc, asynchronous);
+	tcase_add_test(tc, close_ends_questions);
 	tcase_add_test(tc, inbox_names);
 	tcase_add_test(tc, follow_a_short_one);
 	tcase_add_test(tc, follow_over_attempts);
