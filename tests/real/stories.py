@@ -192,9 +192,10 @@ class Cluster:
             self.show_logs()
             raise AssertionError("sanitizers reported: %s" % reports)
         for daemon in self.daemons:
-            if "runtime error:" in daemon.log():
+            words = daemon.log()
+            if "runtime error:" in words or "\n==" in "\n" + words or daemon.process.returncode == 99:
                 self.show_logs()
-                raise AssertionError("UBSan reported in %s" % daemon.log_path)
+                raise AssertionError("UBSan or valgrind reported in %s" % daemon.log_path)
 
     # ---- daemons ----
 
