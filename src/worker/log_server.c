@@ -345,7 +345,8 @@ int
 log_server_run(const struct worker_options *options, int fd, int listener)
 {
 	static const struct channel_callbacks callbacks = { .frame = on_frame, .closed = on_closed };
-	struct log_server *server = calloc(1, sizeof *server);
+	static struct log_server only;	/* lives as long as the process, as all it holds */
+	struct log_server *server = &only;
 	struct old_logs_conf old = {
 		.age_max_s = OLD_AGE_S, .bytes_max = OLD_BYTES, .every_ms = OLD_EVERY_MS, .context = server, .in_use = in_use,
 		.passed = removed,
@@ -354,8 +355,6 @@ log_server_run(const struct worker_options *options, int fd, int listener)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	if (!server)
-		return EXIT_SYSTEM;
 	int state_fd = folder_open(options->state_dir);
 	server->logs_fd = state_fd >= 0 ? folder_below(state_fd, "logs") : -1;
 	old.fd = server->logs_fd;

@@ -58,7 +58,11 @@ __wrap_realloc(void *old, size_t size)
 
 /* ---- a driver ---- */
 
+static struct arena reply_arena;	/* of the reply at hand; here, as a step may be left by longjmp() */
+static struct driver *drivers;	/* all of a test, the killed ones too: freed at its end */
+
 struct driver {
+	struct driver *next;
 	struct dispatcher *dispatcher;
 	struct client *client;
 	struct plan plan;
@@ -105,7 +109,7 @@ carry_out(struct driver *driver, const struct request *request)
 	wire_pending(request, now_ms(), &driver->pending[driver->sent]);
 	struct node *node = &driver->pending[driver->sent].node;
 	if (node->text)
-		node->text = strdup(node->text);	/* leaks: a test */
+		node->text = strdup(node->text);
 	enum rc rc = wire_request(&arena, ROOT, request, &raw);
 	ck_assert_msg(rc == RC_OK, "a request could not be spelled: %s", rc_word(rc));
 	client_send(driver->client, driver->sent++, &raw);
@@ -161,14 +165,13 @@ static void
 on_reply(void *context, uint64_t cookie, const struct raw_reply *raw)
 {
 	struct driver *driver = context;
-	struct arena arena = { 0 };
 	struct event event = { .kind = EV_REPLY };
 
 	if (!driver->dispatcher)
 		return;
-	wire_reply(&arena, ROOT, &driver->pending[cookie], raw, now_ms(), &event.reply);
+	arena_reset(&reply_arena);
+	wire_reply(&reply_arena, ROOT, &driver->pending[cookie], raw, now_ms(), &event.reply);
 	step(driver, &event);
-	arena_free(&arena);
 }
 
 static void
@@ -211,6 +214,8 @@ driver_on(const char *name, const char *boot)
 	strcpy(driver->name, name);
 	driver->dispatcher = dispatcher_new(&conf);
 	driver->client = client_new(ensemble, &driver_callbacks, driver, 2000);
+	driver->next = drivers;
+	drivers = driver;
 	return driver;
 }
 
@@ -460,6 +465,16 @@ teardown(void)
 	driver_kill(d1);
 	ensemble_free(ensemble);
 	agenda_free(&agenda);
+	arena_free(&reply_arena);
+	while (drivers) {
+		struct driver *driver = drivers;
+
+		drivers = driver->next;
+		for (uint64_t i = 0; i < driver->sent; i++)
+			free((char *)(uintptr_t)driver->pending[i].node.text);
+		free(driver->pending);
+		free(driver);
+	}
 }
 
 static void
