@@ -38,7 +38,7 @@ reader_gone(void)
 }
 
 int
-output_close(const char *program, int code)
+output_close(const char *program, int code, int lost_code)
 {
 	bool failed = ferror(stdout) != 0;
 	bool gone = reader_gone();
@@ -57,7 +57,7 @@ output_close(const char *program, int code)
 		return code;
 	fprintf(stderr, "%s: cannot write standard output%s%s\n", program, reason ? ": " : "",
 	    reason ? strerror(reason) : "");
-	return EXIT_IO;
+	return lost_code;
 }
 
 void

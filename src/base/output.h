@@ -9,11 +9,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Flushes and closes stdout. Returns code, or EXIT_IO when something printed did not arrive; then "program: cannot write
- * standard output: ..." is said on stderr. A reader that went away (head -1) is no failure of ours: code, silently;
+/* Flushes and closes stdout. Returns code, or lost_code when something printed did not arrive; then "program: cannot
+ * write standard output: ..." is said on stderr. A reader that went away (head -1) is no failure of ours: code, silently;
  * for that, SIGPIPE must be ignored: output_open() does it and makes sure that descriptors 0-2 are taken. */
 void output_open(void);
-int output_close(const char *program, int code);
+int output_close(const char *program, int code, int lost_code);
 /* Whether writing to stdout has failed already: nothing more need be printed. */
 bool output_broken(void);
 

@@ -315,11 +315,14 @@ cli_run(const struct command *command, int argc, char **argv)
 	describe(command);
 	began_ms = cli_now();
 	settings.auth = getenv("ZKQ_AUTH");
+	if (command->as_task_by && argc > 0)
+		as_task = command->as_task_by(argv + 1);
 	int first = options_parse(&parsed, argc, argv);
 	if (first == OPTIONS_DONE)
 		return EXIT_OK;
 	if (first == OPTIONS_WRONG)
 		return cli_own(EXIT_USAGE);
+	as_task = command->as_task;
 	return command->run(argc - first, argv + first);
 }
 

@@ -22,6 +22,7 @@ struct command {
 	const struct option_row *task_options;	/* that describe a task; may be NULL */
 	bool anywhere;		/* options may follow operands: it takes no command to run */
 	bool as_task;		/* exits as a task did, so its own failures are EXIT_OURS */
+	bool (*as_task_by)(char **argv);	/* whether these words ask for that, for when they are wrong otherwise; or NULL */
 	bool reads;		/* changes nothing: without an answer nothing can have happened */
 	bool local;		/* has no use for the options of the connection */
 	int (*run)(int argc, char **argv);	/* argv: operands, NULL-terminated; returns the exit code */

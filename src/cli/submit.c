@@ -3,6 +3,7 @@
 
 #include "cli/submit.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -95,7 +96,9 @@ print_id(const struct answer *answer, enum submit_then then)
 	} else {
 		printf("%s\n", answer->id);
 	}
-	fflush(stdout);
+	/* An id that is lost is a task that nobody can ask for. A reader that goes away has what it wanted. */
+	if (fflush(stdout) != 0 && errno != EPIPE)
+		cli_say("accepted as %s", answer->id);
 	if (answer->existed && !settings.quiet)
 		cli_say("the key stands for this task already; nothing was added");
 }
@@ -150,6 +153,40 @@ submit_one(const struct zkq_task *task, enum submit_then then)
 	return code;
 }
 
+/* Whether word stands for the long option name, abbreviated to no less than least characters or not at all. */
+static bool
+stands_for(const char *word, const char *name, size_t least)
+{
+	size_t len = strlen(word);
+
+	return len >= least && strncmp(word, name, len) == 0;
+}
+
+/* The parser stops at the first wrong option, so the words are looked at here: up to the first that is neither an option
+ * nor can be the argument of one. */
+static bool
+asks_to_wait(char **argv)
+{
+	bool option = false;
+
+	for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+		const char *word = *argv;
+
+		if (word[0] != '-' || !word[1]) {
+			if (!option)
+				return false;
+			option = false;
+			continue;
+		}
+		option = true;
+		if (strspn(word + 1, "wfqv") == strlen(word + 1) && strpbrk(word, "wf"))
+			return true;
+		if (word[1] == '-' && (stands_for(word + 2, "wait", 1) || stands_for(word + 2, "follow", 2)))
+			return true;
+	}
+	return false;
+}
+
 static int
 submit(int argc, char **argv)
 {
@@ -187,5 +224,6 @@ const struct command command_submit = {
 	.manual = "zkq-submit(1)",
 	.options = options,
 	.task_options = task_options,
+	.as_task_by = asks_to_wait,
 	.run = submit,
 };

@@ -225,6 +225,8 @@ print_answer(struct batch *batch, int i)
 	} else if (error == ZKQ_OK) {
 		puts(batch->answer[i].id);
 	}
+	if (error == ZKQ_OK && fflush(stdout) != 0 && errno != EPIPE)
+		cli_say("%s, line %lld: accepted as %s", state.name, (long long)batch->line[i], batch->answer[i].id);
 }
 
 /* Prints what has been answered, up to the first line that has not. */
@@ -477,6 +479,8 @@ submit_file(const char *file, const char *queue, bool dry)
 			wait_for_answers();
 			show_progress(true);
 			print_answered();
+			if (state.code == EXIT_UNAVAILABLE && state.accepted > 0)
+				state.code = EXIT_TEMPORARY;	/* 69 says that nothing was sent */
 			say_sum();
 			code = state.code;
 		}

@@ -155,5 +155,5 @@ main(int argc, char **argv)
 	} else {
 		code = dispatch(argc - 1, argv + 1);
 	}
-	return output_close("zkq", code);
+	return output_close("zkq", code, cli_own(EXIT_IO));
 }
