@@ -106,7 +106,7 @@ struct zkq_task {
 	int priority;			/* 0-9, 9 first; -1 = 5 */
 	int64_t time_limit_ms;		/* 0 = none */
 	int64_t kill_grace_ms;		/* -1 = 30 s */
-	const char *key;		/* idempotency key or NULL */
+	const char *key;		/* idempotency key, NULL = that of json or none */
 };
 
 /* index: of the task in the call. error: ZKQ_OK (accepted: it is in the tree and will be run), ZKQ_EUNKNOWN

@@ -197,7 +197,7 @@ submit(int argc, char **argv)
 		if (argc > 0)
 			return cli_usage("--file takes the commands from the file: '%s' is one word too many", argv[0]);
 		if (task_option_used())
-			return cli_usage("--%s and --file: say it in each line of the file instead", task_option_used());
+			return cli_usage("--%s and --file: say it in each line of the file instead, see zkq-task(5)", task_option_used());
 		if (waits)
 			return cli_usage("--wait, --follow: not with --file; pass the ids to zkq wait");
 		return submit_file(file, task_queue(), dry);

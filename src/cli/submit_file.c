@@ -114,9 +114,13 @@ check_line(struct zkq *handle, const struct lines *lines, const char *line)
 {
 	struct zkq_task task = { .size = sizeof task, .json = line, .priority = -1, .kill_grace_ms = -1 };
 	char *text = NULL;
+	size_t len;
 	int error = zkq_task_json(handle, &task, &text), code = 0;
 
-	if (error == ZKQ_EINVAL || error == ZKQ_ESIZE)
+	if (error == ZKQ_OK && jsontext_member(line, strlen(line), "queue", &len))
+		code = cli_fail(EXIT_DATA, "Invalid", NULL, false, "%s, line %lld: queue: all lines go to one: --queue=NAME", lines->name,
+		    (long long)lines->number);
+	else if (error == ZKQ_EINVAL || error == ZKQ_ESIZE)
 		code = cli_fail(EXIT_DATA, "Invalid", NULL, false, "%s, line %lld: %s", lines->name, (long long)lines->number,
 		    text ? text : zkq_strerror(error));
 	else if (error != ZKQ_OK)

@@ -36,6 +36,7 @@ struct task_spec {
 	int priority;			/* < 0 = not said; decoded: the default then */
 	int retries;
 	const char *by;			/* NULL = not said */
+	const char *key;		/* idempotency key, NULL = none; decoded only */
 	int64_t at_wall_ms;		/* 0 = not said; encoded only */
 };
 

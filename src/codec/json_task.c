@@ -258,6 +258,9 @@ read_task(struct reader *reader, struct task_spec *spec)
 	spec->priority = (int)read_int(reader, "priority", PRIORITY_MIN, PRIORITY_MAX, PRIORITY_DEFAULT);
 	spec->by = read_string(reader, "by");
 	read_string(reader, "at");
+	spec->key = read_string(reader, "key");
+	if (spec->key && !spec->key[0])
+		reader_fail(reader, "key", "must not be empty");
 }
 
 bool

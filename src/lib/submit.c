@@ -46,10 +46,11 @@ size_ok(struct arena *arena, const struct task_spec *spec, size_t len, const cha
 	return false;
 }
 
-/* Makes one line of JSON of a task, checked. NULL: then *error, and *why is a phrase for people. */
+/* Makes one line of JSON of a task, checked; *key is its idempotency key or NULL. NULL: then *error, and *why is a phrase
+ * for people. */
 static const char *
 spell_task(struct zkq *handle, const struct zkq_task *given, struct arena *arena, size_t *len, int *priority,
-    int *error, const char **why)
+    const char **key, int *error, const char **why)
 {
 	struct zkq_task task;
 	struct task_spec spec;
@@ -96,6 +97,11 @@ spell_task(struct zkq *handle, const struct zkq_task *given, struct arena *arena
 		*why = "priority: not 0 to 9";
 		return NULL;
 	}
+	*key = task.key ? arena_string(arena, task.key) : spec.key;
+	if (task.key && !*key) {
+		*error = ZKQ_ENOMEM;
+		return NULL;
+	}
 	return text;
 }
 
@@ -103,10 +109,10 @@ int
 zkq_task_json(struct zkq *handle, const struct zkq_task *task, char **json)
 {
 	struct arena arena = { 0 };
-	const char *why = NULL;
+	const char *why = NULL, *key;
 	size_t len;
 	int error, priority;
-	const char *text = spell_task(handle, task, &arena, &len, &priority, &error, &why);
+	const char *text = spell_task(handle, task, &arena, &len, &priority, &key, &error, &why);
 
 	*json = strdup(text ? text : why ? why : zkq_strerror(error));
 	arena_free(&arena);
@@ -131,7 +137,7 @@ spell_all(struct zkq *handle, struct pending *pending, const struct zkq_task *ta
 		int error;
 
 		at += tasks->size;
-		to->text = spell_task(handle, task, &pending->arena, &to->len, &to->priority, &error, &why);
+		to->text = spell_task(handle, task, &pending->arena, &to->len, &to->priority, &to->key, &error, &why);
 		if (!to->text) {
 			if (invalid)
 				*invalid = i;
@@ -139,12 +145,8 @@ spell_all(struct zkq *handle, struct pending *pending, const struct zkq_task *ta
 		}
 		to->class_text = class_default_text;
 		to->class_hash = class_default_hash();
-		if (task->size >= sizeof *task && task->key) {
-			to->key = arena_string(&pending->arena, task->key);
-			if (!to->key)
-				return ZKQ_ENOMEM;
-			to->idempotency_hash = text_hash(task->key, strlen(task->key));
-		}
+		if (to->key)
+			to->idempotency_hash = text_hash(to->key, strlen(to->key));
 	}
 	pending->call.submit.tasks = list;
 	return ZKQ_OK;

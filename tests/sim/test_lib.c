@@ -644,6 +644,18 @@ START_TEST(submit_with_a_key)
 	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &task, 5000, id), ZKQ_OK);
 	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &task, 5000, again), ZKQ_OK);
 	ck_assert_str_eq(id, again);
+	/* The same in the JSON of a task, as in a line of a file; the struct's own counts more. */
+	struct zkq_task line = { .size = sizeof line, .json = "{\"argv\":[\"true\"],\"key\":\"nightly\"}", .priority = -1,
+		.kill_grace_ms = -1 };
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &line, 5000, again), ZKQ_OK);
+	ck_assert_str_eq(id, again);
+	line.key = "weekly";
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &line, 5000, again), ZKQ_OK);
+	ck_assert_str_ne(id, again);
+	line.json = "{\"argv\":[\"true\"],\"key\":7}";
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &line, 5000, again), ZKQ_EINVAL);
+	line.json = "{\"argv\":[\"true\"],\"key\":\"\"}";
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &line, 5000, again), ZKQ_EINVAL);
 }
 END_TEST
 
