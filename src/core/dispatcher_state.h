@@ -38,6 +38,7 @@
 #define REVOKES_MAX 100		/* claims in one revoking multi: up to four ops each */
 #define DELETES_MAX 250		/* znodes removed by one multi */
 #define RETRY_PAUSE_MS 1000	/* before what was refused for no reason of ours is tried again */
+#define STRANGER_PAUSE_MS 60000	/* a folder that something strange keeps in the tree is looked at this often */
 #define CLASS_PAUSE_MS 10000	/* before a class that could not be read is looked at again */
 #define SAMPLES_MAX 16		/* results looked at to estimate the bytes of a segment */
 
@@ -217,6 +218,7 @@ struct segment {
 	bool closing;
 	bool orphans;		/* retry records without a task are to be removed */
 	bool done_missing, dead_missing, retry_missing, keep_dead;
+	bool stuck_said;
 	struct poll *results;
 	struct poll *samples[SAMPLES_MAX];
 	int sample_count, samples_left, samples_ok;

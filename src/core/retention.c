@@ -270,12 +270,13 @@ static void
 side_swept(struct dispatcher *d, void *owner, bool gone)
 {
 	struct retention *retention = owner;
+	bool more = gone || sweep_pays(retention->sweep);
 
 	sweep_free(d, retention->sweep);
 	retention->sweep = NULL;
-	if (gone) {	/* the next of its kind may be due, too */
+	if (more) {	/* the next of its kind may be due, too */
 		retention->side = retention->sweeping;
-		retention->side_at_ms = d->now_ms;
+		retention->side_at_ms = d->now_ms + (gone ? 0 : RETRY_PAUSE_MS);
 	}
 }
 

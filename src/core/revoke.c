@@ -13,8 +13,6 @@
 
 enum fate { FATE_REQUEUE, FATE_DEAD, FATE_LOST, FATE_CLAIM_ONLY };
 
-#define STRANGER_PAUSE_MS 60000	/* a folder that something strange keeps in the tree is looked at this often */
-
 /* ---- what must be known before ---- */
 
 static void

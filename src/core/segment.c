@@ -441,11 +441,28 @@ delete_batches(struct dispatcher *d, struct segment *segment)
 /* ---- closing ---- */
 
 static void
-close_later(struct dispatcher *d, struct segment *segment)
+close_after(struct dispatcher *d, struct segment *segment, int64_t pause_ms)
 {
 	segment->closing = false;
-	segment->close_at_ms = d->now_ms + RETRY_PAUSE_MS;
+	segment->close_at_ms = d->now_ms + pause_ms;
 	poll_want_at(d, segment->list, segment->close_at_ms);	/* its answer tends the segment again */
+}
+
+static void
+close_later(struct dispatcher *d, struct segment *segment)
+{
+	close_after(d, segment, RETRY_PAUSE_MS);
+}
+
+/* Something keeps it in the tree that only people can take away. */
+static void
+close_stuck(struct dispatcher *d, struct segment *segment, const char *why)
+{
+	if (!segment->stuck_said)
+		plan_note(d->plan, NOTE_WARNING, "queue %s: segment %u cannot be deleted: %s; trying again every %d s",
+		    segment->queue->name, segment->seg, why, STRANGER_PAUSE_MS / 1000);
+	segment->stuck_said = true;
+	close_after(d, segment, STRANGER_PAUSE_MS);
 }
 
 static void
@@ -474,9 +491,16 @@ orphans_listed(struct dispatcher *d, struct poll *poll, const struct reply *repl
 		close_later(d, segment);
 		return;
 	}
+	for (int i = 0; i < reply->child_count; i++)
+		count += reply->children[i].kind == NODE_RETRY;
+	if (!count) {
+		close_stuck(d, segment, "strange znodes among its retry records");
+		return;
+	}
 	struct act *act = leader_act(d, orphans_deleted, segment);
 	if (!act)
 		return;
+	count = 0;
 	for (int i = 0; i < reply->child_count && count < DELETES_MAX; i++)
 		if (reply->children[i].kind == NODE_RETRY) {
 			add_delete(d->plan, act->multi, reply->children[i], ANY_VERSION);
@@ -532,9 +556,10 @@ closed(struct dispatcher *d, struct act *act, const struct reply *reply)
 		segment->keep_dead = true;
 	else if (op == CLOSE_DONE && reply->rc == RC_NONODE)
 		segment->done_missing = true;
-	else if (op && !outcome_unknown(reply->rc))
-		plan_note(d->plan, NOTE_WARNING, "queue %s: segment %u cannot be deleted: %s", queue->name, seg,
-		    rc_word(reply->rc));
+	else if (op && !outcome_unknown(reply->rc)) {
+		close_stuck(d, segment, rc_word(reply->rc));
+		return;
+	}
 	close_later(d, segment);
 }
 

@@ -10,6 +10,7 @@
 #define BATCHES_MAX 8		/* multis of one sweep that are out */
 #define READS_MAX SHARD_SIZE	/* children looked at in one sweep */
 #define TRIES_MAX 5
+#define PAYING_SHARE 4		/* one of so many removed: there is more to be found */
 
 struct sweep {
 	struct node folder;
@@ -21,7 +22,7 @@ struct sweep {
 	enum record_kind record_kind;
 	struct poll **reads;	/* of the children, when there is a test */
 	bool *doomed;
-	int read_count, left;
+	int read_count, left, doomed_count;
 	int total, strangers;
 	int out;		/* multis */
 	int tries;
@@ -38,7 +39,7 @@ forget_reads(struct dispatcher *d, struct sweep *sweep)
 	free(sweep->doomed);
 	sweep->reads = NULL;
 	sweep->doomed = NULL;
-	sweep->read_count = sweep->left = 0;
+	sweep->read_count = sweep->left = sweep->doomed_count = 0;
 }
 
 void
@@ -49,6 +50,12 @@ sweep_free(struct dispatcher *d, struct sweep *sweep)
 	forget_reads(d, sweep);
 	poll_free(d, sweep->list);
 	free(sweep);
+}
+
+bool
+sweep_pays(const struct sweep *sweep)
+{
+	return sweep->doomed_count > sweep->read_count / PAYING_SHARE;
 }
 
 static void
@@ -157,6 +164,7 @@ child_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	for (int i = 0; i < sweep->read_count; i++)
 		if (sweep->doomed[i])
 			nodes[doomed++] = sweep->reads[i]->node;
+	sweep->doomed_count = doomed;
 	delete_all(d, sweep, nodes, doomed, doomed == sweep->total);
 }
 

@@ -26,6 +26,8 @@ struct sweep_conf {
 /* Starts at once; NULL when memory runs out. No two acts of one sweep's owner may be confused: it is freed by its
  * end, or by leader_stop() through its owner, after which no answer finds it. */
 struct sweep *sweep_new(struct dispatcher *d, const struct sweep_conf *conf);
+/* Whether a good part of what it looked at was to be removed, so that another one soon pays. */
+bool sweep_pays(const struct sweep *sweep);
 void sweep_free(struct dispatcher *d, struct sweep *sweep);
 
 #endif

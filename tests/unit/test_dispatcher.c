@@ -743,6 +743,75 @@ START_TEST(test_segments)
 }
 END_TEST
 
+static int
+said(const char *words)
+{
+	int count = 0;
+
+	for (const char *at = notes; (at = strstr(at, words)); at++)
+		count++;
+	return count;
+}
+
+/* A stranger's znode keeps a segment that is over in the tree: it is said once, tried again seldom, and over when the
+ * znode is. */
+static void
+stays_for(const char *stranger)
+{
+	op(OP_CREATE, 0, "", "%s", stranger);
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	op(OP_SET, 0, "", QUEUE "/tasks/0");
+	op(OP_SET, 0, "{\"v\":1,\"tail\":1}", QUEUE "/tasks");
+	op(OP_CREATE, 0, "", QUEUE "/tasks/1");
+	op(OP_CREATE, 0, "", QUEUE "/done/1");
+	op(OP_CREATE, 0, "", QUEUE "/dead/1");
+	op(OP_CREATE, 0, "", QUEUE "/retry/1");
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	run_ms(5000);
+	ck_assert_str_eq(children(QUEUE "/tasks"), "0 1 ");
+	uint64_t sent = d1->sent;
+	run_ms(600000);
+	ck_assert_int_eq(said("segment 0 cannot be deleted"), 1);
+	ck_assert_uint_lt(d1->sent - sent, 600 / 5 + 100);	/* retention looks every 5 s */
+	op(OP_DELETE, 0, "", "%s", stranger);
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	run_ms(130000);
+	ck_assert_str_eq(children(QUEUE "/tasks"), "1 ");
+}
+
+START_TEST(test_stranger_in_segment)
+{
+	stays_for(QUEUE "/tasks/0/left-here");
+}
+END_TEST
+
+START_TEST(test_stranger_in_retry)
+{
+	stays_for(QUEUE "/retry/0/left-here");
+}
+END_TEST
+
+/* Old keys go as fast as they can come, not a thousand in half an hour. */
+START_TEST(test_old_keys)
+{
+	op(OP_CREATE, 0, "", QUEUE "/keys/00");
+	do_ops(hand);
+	for (int i = 0; i < 4000; i++) {
+		op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/keys/00/%016x", i);
+		if (op_count == 250)
+			ck_assert_int_eq(do_ops(hand), RC_OK);
+	}
+	op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/keys/00/00ffffffffffffff");
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	run_ms(7LL * 24 * 3600 * 1000 - 600000);
+	op(OP_SET, 0, "{\"v\":1,\"new\":1}", QUEUE "/keys/00/00ffffffffffffff");
+	do_ops(hand);
+	run_ms(45 * 60 * 1000);
+	ck_assert_uint_eq(strlen(children(QUEUE "/keys/00")), strlen("00ffffffffffffff "));
+	ck_assert_str_eq(children(QUEUE "/keys/00"), "00ffffffffffffff ");
+}
+END_TEST
+
 /* A bit of everything: tasks by both doors, a batch, cancels, a worker that is lost. */
 static void
 long_story(void)
@@ -823,6 +892,9 @@ main(void)
 	tcase_add_test(tcase, test_inbox);
 	tcase_add_test(tcase, test_inbox_large);
 	tcase_add_test(tcase, test_segments);
+	tcase_add_test(tcase, test_stranger_in_segment);
+	tcase_add_test(tcase, test_stranger_in_retry);
+	tcase_add_test(tcase, test_old_keys);
 	tcase_add_test(tcase, test_memory_runs_out);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
