@@ -27,6 +27,7 @@ static const struct {
 static struct {
 	const char *program;
 	enum log_level max;
+	enum log_format format;
 	bool journal, journal_known;
 	log_sink_fn *sink;
 	void *context;
@@ -77,33 +78,81 @@ log_level_parse(const char *text, enum log_level *level)
 }
 
 void
+log_set_format(enum log_format format)
+{
+	state.format = format;
+}
+
+enum log_format
+log_get_format(void)
+{
+	return state.format;
+}
+
+bool
+log_format_parse(const char *text, enum log_format *format)
+{
+	if (strcmp(text, "text") == 0)
+		*format = LOG_TEXT;
+	else if (strcmp(text, "json") == 0)
+		*format = LOG_JSON;
+	else
+		return false;
+	return true;
+}
+
+void
 log_set_sink(log_sink_fn *sink, void *context)
 {
 	state.sink = sink;
 	state.context = context;
 }
 
+/* text has no control characters left (see terminal_safe()), and is UTF-8. */
+static void
+escape(const char *text, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (; *text && used + 3 < size; text++) {
+		if (*text == '"' || *text == '\\')
+			out[used++] = '\\';
+		out[used++] = *text;
+	}
+	out[used] = '\0';
+}
+
+static int
+write_json(char *line, size_t size, const char *stamp, int ms, enum log_level level, const char *text)
+{
+	char escaped[2 * LINE_SIZE];
+
+	escape(text, escaped, sizeof escaped);
+	return snprintf(line, size, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%ld,\"message\":\"%s\"}\n",
+	    stamp, ms, levels[level].word, state.program ? state.program : "", (long)getpid(), escaped);
+}
+
 /* The whole line in one write, so that lines of several processes on one stderr do not mix. */
 static void
 write_line(enum log_level level, const char *text)
 {
-	char line[LINE_SIZE + 128];
+	char line[2 * LINE_SIZE + 256], stamp[32];
+	struct timespec now;
+	struct tm tm;
 	int len;
 
 	if (!state.journal_known)
 		log_open(state.program, state.max);
 	const char *colon = state.program ? ": " : "";
 	const char *program = state.program ? state.program : "";
-	if (state.journal) {
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (state.format == LOG_JSON) {
+		len = write_json(line, sizeof line, stamp, (int)(now.tv_nsec / 1000000), level, text);
+	} else if (state.journal) {
 		len = snprintf(line, sizeof line, "<%d>%s\n", levels[level].journal, text);
 	} else {
-		struct timespec now;
-		struct tm tm;
-		char stamp[32];
-
-		clock_gettime(CLOCK_REALTIME, &now);
-		gmtime_r(&now.tv_sec, &tm);
-		strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
 		bool plain = level == LEVEL_INFO;
 		len = snprintf(line, sizeof line, "%s.%03dZ %s%s%s%s%s\n", stamp, (int)(now.tv_nsec / 1000000), program,
 		    colon, plain ? "" : levels[level].word, plain ? "" : ": ", text);

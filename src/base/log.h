@@ -20,12 +20,22 @@ enum log_level {
 	LEVELS
 };
 
+enum log_format {
+	LOG_TEXT,	/* for people or the journal */
+	LOG_JSON,	/* one object a line: time, level, program, pid, message */
+};
+
 /* program is kept, not copied. Lines above max_level are dropped. Before this call, LEVEL_INFO is the limit. */
 void log_open(const char *program, enum log_level max_level);
 void log_set_level(enum log_level max_level);
 enum log_level log_get_level(void);
 /* "error", "warning", "info", "debug"; false when text is none of these. */
 bool log_level_parse(const char *text, enum log_level *level);
+
+void log_set_format(enum log_format format);
+enum log_format log_get_format(void);
+/* "text", "json"; false when text is neither. */
+bool log_format_parse(const char *text, enum log_format *format);
 
 /* Takes each line instead of stderr: without time, level or newline. NULL = stderr again. */
 typedef void log_sink_fn(void *context, enum log_level level, const char *line);

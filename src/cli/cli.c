@@ -30,22 +30,26 @@ static bool as_task;
 
 const struct option_row connection_options[] = {
 	{ .letter = 'z', .name = "zk", .argument = "HOSTS", .kind = OPTION_TEXT, .into = &settings.zk,
-	    .preset = "127.0.0.1:2181", .env = "ZKQ_ZK", .help = "ZooKeeper servers, host[:port],...[/chroot]\n" },
+	    .preset = "127.0.0.1:2181", .env = "ZKQ_ZK", .section = "zookeeper", .help = "ZooKeeper servers, host[:port],...[/chroot]\n" },
 	{ .name = "root", .argument = "PATH", .kind = OPTION_TEXT, .into = &settings.root, .preset = "/zkq", .env = "ZKQ_ROOT",
-	    .help = "root of the tree" },
+	    .section = "zookeeper", .help = "root of the tree" },
 	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &settings.auth_file,
-	    .help = "holds the credential digest:user:password (else ZKQ_AUTH)" },
+	    .section = "zookeeper", .help = "holds the credential digest:user:password (else ZKQ_AUTH)" },
 	{ .name = "timeout", .argument = "TIME", .kind = OPTION_TIME, .into = &settings.timeout_ms, .preset = "10s", .min = 1,
-	    .max = INT_MAX, .given = &settings.timeout_given, .help = "for an answer; no command waits for ever" },
+	    .max = INT_MAX, .given = &settings.timeout_given, .section = "client", .help = "for an answer; no command waits for ever" },
+	{ .letter = 'c', .name = "config", .argument = "FILE", .kind = OPTION_CONFIG, .into = &settings.config,
+	    .env = "ZKQ_CONFIG", .help = "the only configuration file to read" },
 	{ 0 },
 };
 
 const struct option_row common_options[] = {
 	{ .name = "json", .kind = OPTION_FLAG, .into = &settings.json, .help = "print JSON" },
-	{ .name = "no-header", .kind = OPTION_FLAG, .into = &settings.no_header, .help = "tables without their first line" },
+	{ .name = "no-header", .kind = OPTION_FLAG, .into = &settings.no_header, .section = "client",
+	    .help = "tables without their first line" },
 	{ .name = "color", .argument = "WHEN", .kind = OPTION_COLOR, .into = &settings.color, .preset = "auto",
-	    .help = "auto, always or never" },
-	{ .name = "utc", .kind = OPTION_FLAG, .into = &settings.utc, .help = "times in UTC instead of local time" },
+	    .section = "client", .help = "auto, always or never" },
+	{ .name = "utc", .kind = OPTION_FLAG, .into = &settings.utc, .section = "client",
+	    .help = "times in UTC instead of local time" },
 	{ .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .into = &settings.quiet, .help = "say less" },
 	{ .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .into = &settings.verbose, .help = "say more" },
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP, .help = "print this and exit" },
@@ -243,6 +247,12 @@ wrong_usage(const char *message)
 	print_error(cli_own(EXIT_USAGE), "Usage", NULL, true, message);
 }
 
+static void
+wrong_configuration(const char *message)
+{
+	print_error(cli_own(EXIT_CONFIG), "Config", NULL, true, message);
+}
+
 int
 cli_usage(const char *format, ...)
 {
@@ -277,6 +287,7 @@ describe(const struct command *command)
 		.version = zkq_version(),
 		.anywhere = command->anywhere,
 		.wrong = wrong_usage,
+		.wrong_file = wrong_configuration,
 	};
 	if (command->task_options) {
 		parsed.titles[n] = "Task:";
@@ -297,6 +308,12 @@ cli_help(const struct command *command)
 {
 	describe(command);
 	options_help(&parsed, stdout);
+}
+
+void
+cli_print_configuration(void)
+{
+	options_print_effective(&parsed, stdout);
 }
 
 void
@@ -322,6 +339,8 @@ cli_run(const struct command *command, int argc, char **argv)
 		return EXIT_OK;
 	if (first == OPTIONS_WRONG)
 		return cli_own(EXIT_USAGE);
+	if (first == OPTIONS_WRONG_FILE)
+		return cli_own(EXIT_CONFIG);
 	as_task = command->as_task;
 	return command->run(argc - first, argv + first);
 }

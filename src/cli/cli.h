@@ -33,7 +33,7 @@ extern const struct command command_submit, command_run, command_status, command
 
 /* The common options. */
 struct settings {
-	const char *zk, *root, *auth, *auth_file;
+	const char *zk, *root, *auth, *auth_file, *config;
 	int64_t timeout_ms;	/* for an answer */
 	bool timeout_given;	/* on the command line: then wait, run and submit -w wait no longer for the task */
 	bool json, no_header, quiet, verbose, utc;
@@ -45,6 +45,8 @@ extern const struct option_row common_options[], connection_options[];
 /* Parses argv (argv[0] is not looked at) for command and runs it; returns the exit code. */
 int cli_run(const struct command *command, int argc, char **argv);
 void cli_help(const struct command *command);
+/* What is in effect, for zkq --check-config. */
+void cli_print_configuration(void);
 /* "name --option" or "name -o --option", one a line; rows may be NULL. */
 void cli_print_options(const char *name, const struct option_row *rows);
 

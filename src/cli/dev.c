@@ -552,6 +552,7 @@ set_environment(void)
 	snprintf(text, sizeof text, "127.0.0.1:%d", dev.port);
 	setenv("ZKQ_ZK", text, 1);
 	setenv("ZKQ_ROOT", "/zkq", 1);
+	setenv("ZKQ_CONFIG", "/dev/null", 1);	/* nobody's settings: a first try is the same for everybody */
 	char *joined = memory_print("%s:%s", dev.bin, path ? path : "/usr/bin:/bin");
 	setenv("PATH", joined, 1);
 	free(joined);

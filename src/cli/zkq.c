@@ -20,6 +20,7 @@ static void
 print_help(FILE *out)
 {
 	fputs("Usage: zkq COMMAND [OPTIONS] [ARGUMENTS]\n"
+	    "       zkq --check-config [-c FILE]\n"
 	    "       zkq help COMMAND\n"
 	    "A job dispatcher on Apache ZooKeeper: run commands on many machines.\n"
 	    "\n"
@@ -82,12 +83,36 @@ unknown(const char *word, const char *next, bool group)
 	return EXIT_USAGE;
 }
 
+/* zkq --check-config: no command, but all the options that configuration files may have. */
+static bool check_config;
+
+static const struct option_row check_options[] = {
+	{ .name = "check-config", .kind = OPTION_FLAG, .into = &check_config,
+	    .help = "check the configuration, print what is in effect, and exit" },
+	{ 0 },
+};
+
+static int
+run_check(int argc, char **argv)
+{
+	if (argc > 0 || !check_config)
+		return argc > 0 ? cli_usage("%s: a command comes before its options", argv[0]) : cli_usage("a command is missing");
+	cli_print_configuration();
+	return EXIT_OK;
+}
+
+static const struct command command_check = {
+	.name = "--check-config", .program = "zkq", .about = "Checks the configuration.",
+	.usage = "zkq --check-config [OPTIONS]", .manual = "zkq(1), zkq.conf(5)", .options = check_options, .run = run_check,
+};
+
 /* Each command and its options, one a line, for checks of the manual and for completion. */
 static void
 print_options(void)
 {
 	cli_print_options("zkq", connection_options);
 	cli_print_options("zkq", common_options);
+	cli_print_options("zkq", check_options);
 	for (int i = 0; i < COMMANDS; i++) {
 		cli_print_options(commands[i]->name, commands[i]->task_options);
 		cli_print_options(commands[i]->name, commands[i]->options);
@@ -134,6 +159,8 @@ dispatch(int argc, char **argv)
 		return help(0, NULL);
 	if (strcmp(argv[0], "help") == 0)
 		return help(argc - 1, argv + 1);
+	if (strncmp(argv[0], "--c", 3) == 0 || strncmp(argv[0], "-c", 2) == 0)
+		return cli_run(&command_check, argc + 1, argv - 1);
 	const struct command *command = find(argv[0], argv[1], &words, &group);
 	if (!command)
 		return unknown(argv[0], argc > 1 ? argv[1] : NULL, group);

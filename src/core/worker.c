@@ -301,6 +301,12 @@ stop_attempts(struct worker *worker, int64_t grace_ms)
 	}
 }
 
+void
+worker_set_drain_deadline(struct worker *worker, int64_t drain_deadline_ms)
+{
+	worker->drain_deadline_ms = drain_deadline_ms;
+}
+
 static void
 on_stop(struct worker *worker)
 {

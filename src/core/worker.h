@@ -39,6 +39,8 @@ struct worker *worker_new(const struct worker_conf *conf);
 void worker_free(struct worker *worker);
 /* Nothing is registered before both EV_RUNNER_HELLO and EV_CONNECTED were seen. */
 void worker_step(struct worker *worker, const struct event *event, struct plan *plan);
+/* For the next EV_STOP; < 0 = none. A drain that has begun keeps its deadline. */
+void worker_set_drain_deadline(struct worker *worker, int64_t drain_deadline_ms);
 void worker_view(const struct worker *worker, struct worker_view *view);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/exits.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/options.h"
 #include "codec/path.h"
 #include "core/dispatcher.h"
@@ -29,26 +30,45 @@
 #define PROBES_MAX 64	/* one step asks for a few */
 
 static struct {
-	const char *zk, *root, *auth_file, *name;
+	const char *zk, *root, *auth_file, *name, *config;
 	int64_t session_timeout_ms;
-	bool verbose, quiet;
+	enum log_level log_level;
+	enum log_format log_format;
+	bool verbose, quiet, check;
 } wanted;
 
+static const char *
+check_root(const char *text)
+{
+	return root_ok(text) ? NULL : "not an absolute path like /zkq";
+}
+
 static const struct option_row rows[] = {
-	{ 'z', "zk", "HOSTS", OPTION_TEXT, &wanted.zk, "127.0.0.1:2181", "ZKQ_ZK", 0, 0,
-	    "ZooKeeper servers, separated by commas", NULL },
-	{ 0, "root", "PATH", OPTION_TEXT, &wanted.root, "/zkq", "ZKQ_ROOT", 0, 0, "root of the tree", NULL },
-	{ 0, "auth-file", "FILE", OPTION_TEXT, &wanted.auth_file, NULL, NULL, 0, 0,
-	    "file that holds digest:USER:PASSWORD (default: $ZKQ_AUTH, else none)", NULL },
-	{ 0, "name", "NAME", OPTION_TEXT, &wanted.name, NULL, NULL, 0, 0, "name for people (default: host and process id)",
-	    NULL },
-	{ 0, "session-timeout", "TIME", OPTION_TIME, &wanted.session_timeout_ms, "10s", NULL, SESSION_MIN_MS, SESSION_MAX_MS,
-	    "ZooKeeper session time-out to ask for", NULL },
-	{ 'q', "quiet", NULL, OPTION_FLAG, &wanted.quiet, NULL, NULL, 0, 0, "log warnings and errors only", NULL },
-	{ 'v', "verbose", NULL, OPTION_FLAG, &wanted.verbose, NULL, NULL, 0, 0, "log more", NULL },
-	{ 0, "help", NULL, OPTION_HELP, NULL, NULL, NULL, 0, 0, "print this help and exit", NULL },
-	{ 0, "version", NULL, OPTION_VERSION, NULL, NULL, NULL, 0, 0, "print the version and exit", NULL },
-	{ .name = NULL },
+	{ .letter = 'z', .name = "zk", .argument = "HOSTS", .kind = OPTION_TEXT, .into = &wanted.zk,
+	    .preset = "127.0.0.1:2181", .env = "ZKQ_ZK", .section = "zookeeper",
+	    .help = "ZooKeeper servers, separated by commas" },
+	{ .name = "root", .argument = "PATH", .kind = OPTION_TEXT, .into = &wanted.root, .preset = "/zkq", .env = "ZKQ_ROOT",
+	    .section = "zookeeper", .check = check_root, .help = "root of the tree" },
+	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &wanted.auth_file, .section = "zookeeper",
+	    .help = "file that holds digest:USER:PASSWORD (default: $ZKQ_AUTH, else none)" },
+	{ .name = "name", .argument = "NAME", .kind = OPTION_TEXT, .into = &wanted.name, .section = "dispatcher",
+	    .help = "name for people (default: host and process id)" },
+	{ .name = "session-timeout", .argument = "TIME", .kind = OPTION_TIME, .into = &wanted.session_timeout_ms,
+	    .preset = "10s", .min = SESSION_MIN_MS, .max = SESSION_MAX_MS, .section = "dispatcher",
+	    .help = "ZooKeeper session time-out to ask for" },
+	{ .name = "log-level", .argument = "LEVEL", .kind = OPTION_LEVEL, .into = &wanted.log_level, .preset = "info",
+	    .section = "log", .live = true, .help = "error, warning, info or debug; -q and -v go before" },
+	{ .name = "log-format", .argument = "FORMAT", .kind = OPTION_FORMAT, .into = &wanted.log_format, .preset = "text",
+	    .section = "log", .live = true, .help = "text, or json: one object a line" },
+	{ .letter = 'c', .name = "config", .argument = "FILE", .kind = OPTION_CONFIG, .into = &wanted.config,
+	    .env = "ZKQ_CONFIG", .help = "the only configuration file to read, see zkq.conf(5)" },
+	{ .name = "check-config", .kind = OPTION_FLAG, .into = &wanted.check,
+	    .help = "check options and files, print what is in effect, and exit" },
+	{ .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .into = &wanted.quiet, .help = "log warnings and errors only" },
+	{ .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .into = &wanted.verbose, .help = "log more" },
+	{ .name = "help", .kind = OPTION_HELP, .help = "print this help and exit" },
+	{ .name = "version", .kind = OPTION_VERSION, .help = "print the version and exit" },
+	{ 0 },
 };
 
 static const struct options command = {
@@ -65,7 +85,8 @@ struct driver {
 	struct dispatcher *dispatcher;
 	struct plan plan;
 	const char *host, *boot;
-	struct timer *soon;
+	struct timer *soon, *watchdog;
+	bool ready;		/* the service manager has been told */
 	struct event probed[PROBES_MAX];	/* answers for the next turn of the loop */
 	int probed_count;
 	bool exiting;
@@ -145,11 +166,32 @@ step(struct driver *driver, struct event *event)
 	poller_update(driver->poller);
 }
 
+/* Ready with the first session: before, a service that depends on us would find nobody. */
+static void
+tell_manager(struct driver *driver, const struct event *event)
+{
+	if (event->kind == EV_CONNECTED)
+		notify_send("%sSTATUS=connected to ZooKeeper", driver->ready ? "" : "READY=1\n");
+	else if (event->kind == EV_DISCONNECTED || event->kind == EV_EXPIRED)
+		notify_send("STATUS=not connected to ZooKeeper");
+	driver->ready = driver->ready || event->kind == EV_CONNECTED;
+}
+
+static void
+on_watchdog(void *context)
+{
+	struct driver *driver = context;
+
+	notify_send("WATCHDOG=1");
+	timer_set(driver->watchdog, notify_watchdog_ms());
+}
+
 static void
 on_link(void *context, const struct event *event)
 {
 	struct event copy = *event;
 
+	tell_manager(context, event);
 	step(context, &copy);
 }
 
@@ -178,7 +220,24 @@ on_stop_signal(void *context)
 {
 	struct event event = { .kind = EV_STOP };
 
+	notify_send("STOPPING=1\nSTATUS=gives up the leadership");
 	step(context, &event);
+}
+
+static void
+set_log(void)
+{
+	log_set_level(wanted.quiet ? LEVEL_WARNING : wanted.verbose ? LEVEL_DEBUG : wanted.log_level);
+	log_set_format(wanted.log_format);
+}
+
+static void
+on_reload_signal(void *context)
+{
+	(void)context;
+	log_info("dispatcher: reads its configuration again");
+	if (options_reload(&command))
+		set_log();
 }
 
 static int
@@ -204,12 +263,14 @@ open_all(struct driver *driver, const struct dispatcher_conf *conf, const struct
 	driver->boot = conf->boot;
 	driver->alarm = alarm_new(driver->base, on_alarm, driver);
 	driver->soon = timer_new(driver->base, on_soon, driver);
+	driver->watchdog = timer_new(driver->base, on_watchdog, driver);
 	driver->link = link_new(zk, root, on_link, driver);
-	if (!driver->alarm || !driver->soon || !driver->link)
+	if (!driver->alarm || !driver->soon || !driver->watchdog || !driver->link)
 		return false;
 	driver->poller = poller_new(driver->base, link_fd(driver->link), link_wait, link_run, driver);
 	return driver->poller && loop_signal(driver->base, SIGTERM, on_stop_signal, driver) == 0 &&
-	    loop_signal(driver->base, SIGINT, on_stop_signal, driver) == 0;
+	    loop_signal(driver->base, SIGINT, on_stop_signal, driver) == 0 &&
+	    loop_signal(driver->base, SIGHUP, on_reload_signal, driver) == 0;
 }
 
 static int
@@ -222,6 +283,9 @@ run(const struct dispatcher_conf *conf, const struct zk_conf *zk, const char *ro
 		log_error("dispatcher %s: the system refuses what it needs", conf->name);
 		return EXIT_SYSTEM;
 	}
+	if (notify_watchdog_ms() > 0)
+		timer_set(driver.watchdog, 0);
+	notify_send("STATUS=connecting to ZooKeeper");
 	struct event first = { .kind = EV_TICK };
 	step(&driver, &first);
 	while (!driver.exiting && loop_run(driver.base) == 0)
@@ -230,6 +294,7 @@ run(const struct dispatcher_conf *conf, const struct zk_conf *zk, const char *ro
 	poller_free(driver.poller);
 	alarm_free(driver.alarm);
 	timer_free(driver.soon);
+	timer_free(driver.watchdog);
 	dispatcher_free(driver.dispatcher);
 	plan_free(&driver.plan);
 	loop_free(driver.base);
@@ -247,15 +312,15 @@ main(int argc, char **argv)
 		return EXIT_OK;
 	if (operand == OPTIONS_WRONG)
 		return EXIT_USAGE;
+	if (operand == OPTIONS_WRONG_FILE)
+		return EXIT_CONFIG;
 	if (operand < argc) {
 		options_wrong(&command, "%s: no operand is expected", argv[operand]);
 		return EXIT_USAGE;
 	}
-	log_open("zkq-dispatcher", wanted.quiet ? LEVEL_WARNING : wanted.verbose ? LEVEL_DEBUG : LEVEL_INFO);
-	if (!root_ok(wanted.root)) {
-		options_wrong(&command, "--root: %s: not an absolute path like /zkq", wanted.root);
-		return EXIT_USAGE;
-	}
+	log_open("zkq-dispatcher", LEVEL_INFO);
+	set_log();
+	notify_open();
 	if (!connect_string_split(wanted.zk, wanted.root, hosts, sizeof hosts, root, sizeof root)) {
 		options_wrong(&command, "--zk: %s: not HOST[:PORT],...[/PATH]", wanted.zk);
 		return EXIT_USAGE;
@@ -263,6 +328,10 @@ main(int argc, char **argv)
 	if (wanted.auth_file && (why = secret_read(wanted.auth_file, auth, sizeof auth))) {
 		log_error("dispatcher: credential in %s: %s", wanted.auth_file, why);
 		return EXIT_CONFIG;
+	}
+	if (wanted.check) {
+		options_print_effective(&command, stdout);
+		return EXIT_OK;
 	}
 	if (!wanted.auth_file && auth_env)
 		snprintf(auth, sizeof auth, "%s", auth_env);

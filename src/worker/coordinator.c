@@ -35,6 +35,7 @@
 
 struct coordinator {
 	const struct worker_options *options;
+	int64_t drain_deadline_ms;	/* of late; the options have the first */
 	struct event_base *base;
 	struct channel *channel;
 	struct link *link;
@@ -446,7 +447,7 @@ make_worker(struct coordinator *c, const struct message *hello)
 	struct process process = { 0 };
 	struct worker_conf conf = {
 		.name = options->name, .slots = options->slots, .queues = options->queues, .queue_count = options->queue_count,
-		.lost_after_ms = options->lost_after_ms, .drain_deadline_ms = options->drain_deadline_ms,
+		.lost_after_ms = options->lost_after_ms, .drain_deadline_ms = c->drain_deadline_ms,
 		.log = hello->hello.log, .log_token = hello->hello.log ? hello->hello.log_token : NULL, .version = PACKAGE_VERSION,
 		.seed = random_number(),
 	};
@@ -497,6 +498,16 @@ hello(struct coordinator *c, const struct message *message)
 }
 
 static void
+take_settings(struct coordinator *c, const struct message *message)
+{
+	log_set_level((enum log_level)message->settings.log_level);
+	log_set_format((enum log_format)message->settings.log_format);
+	c->drain_deadline_ms = message->settings.drain_deadline_ms;
+	if (c->worker)
+		worker_set_drain_deadline(c->worker, c->drain_deadline_ms);
+}
+
+static void
 handle(struct coordinator *c, const struct message *message)
 {
 	struct event event = { 0 };
@@ -517,6 +528,9 @@ handle(struct coordinator *c, const struct message *message)
 	case MSG_PONG:
 		event.kind = EV_RUNNER_PONG;
 		break;
+	case MSG_SETTINGS:
+		take_settings(c, message);
+		return;
 	case MSG_STOP:
 		if (!c->worker)
 			leave(c, EXIT_OK);
@@ -584,10 +598,12 @@ coordinator_run(const struct worker_options *options, int fd)
 	/* Signals are for the runner, which passes the wish on; a terminal sends them to all of us. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	if (!c)
 		out_of_memory();
 	c->options = options;
+	c->drain_deadline_ms = options->drain_deadline_ms;
 	if (!open_all(c, fd)) {
 		log_error("worker: the system refuses what the coordinator needs");
 		return EXIT_SYSTEM;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/options.h"
 #include "io/clock.h"
 #include "io/loop.h"
 #include "io/self.h"
@@ -38,21 +39,25 @@ static pid_t
 start(struct helper *helper, int fd)
 {
 	const struct worker_options *options = helper->conf.options;
-	const char **argv = calloc((size_t)options->argc + 2, sizeof *argv);
-	int count = 0;
+	int given_count, count = 0;
+	char **given = worker_options_arguments(options, &given_count);
+	const char **argv = given ? calloc((size_t)given_count + 2, sizeof *argv) : NULL;
 
-	if (!argv)
+	if (!argv) {
+		options_free_arguments(given);
 		return -1;
-	argv[count++] = options->argv[0];
+	}
+	argv[count++] = given[0];
 	argv[count++] = helper->conf.argument;
-	for (int i = 1; i < options->argc; i++)
-		argv[count++] = options->argv[i];
+	for (int i = 1; i < given_count; i++)
+		argv[count++] = given[i];
 	struct spawn wanted = {
 		.argv = argv, .environ = (const char *const *)environ, .program = self_program(), .in = -1, .out = -1, .err = -1,
 		.pass = { fd, helper->conf.listener }, .cgroup_fd = -1, .dies_with_us = helper->conf.dies_with_us,
 	};
 	pid_t pid = spawn(&wanted, &helper->error);
 	free(argv);
+	options_free_arguments(given);
 	return pid;
 }
 

@@ -302,6 +302,11 @@ on_frame(void *context, const char *data, size_t len)
 		server->token = message.text ? strdup(message.text) : NULL;
 		return;
 	}
+	if (message.kind == MSG_SETTINGS) {
+		log_set_level((enum log_level)message.settings.log_level);
+		log_set_format((enum log_format)message.settings.log_format);
+		return;
+	}
 	if (message.kind != MSG_LOG_BEGIN && message.kind != MSG_LOG_FILE && message.kind != MSG_LOG_END)
 		return;
 	snprintf(key, sizeof key, "%s/%u", message.log.folder ? message.log.folder : "", message.log.run);
@@ -354,6 +359,7 @@ log_server_run(const struct worker_options *options, int fd, int listener)
 
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	int state_fd = folder_open(options->state_dir);
 	server->logs_fd = state_fd >= 0 ? folder_below(state_fd, "logs") : -1;

@@ -11,6 +11,7 @@
 #include "base/duration.h"
 #include "base/exits.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/options.h"
 #include "codec/path.h"
 #include "core/lease.h"
@@ -26,45 +27,107 @@
 #define LOST_AFTER_MAX_MS (24LL * 3600 * 1000)
 
 struct wanted {
-	const char *zk, *root, *auth_file, *name, *queues, *state_dir, *work_dir, *http_address;
+	const char *zk, *root, *auth_file, *name, *queues, *state_dir, *work_dir, *http_address, *config;
 	int slots;
 	int64_t lost_after_ms, session_timeout_ms, drain_deadline_ms;
-	bool verbose, quiet;
+	enum log_level log_level;
+	enum log_format log_format;
+	bool verbose, quiet, check;
 };
 
 static struct wanted wanted = { .drain_deadline_ms = -1 };
 
+static const char *
+check_root(const char *text)
+{
+	return root_ok(text) ? NULL : "not an absolute path like /zkq";
+}
+
+static const char *
+check_name(const char *text)
+{
+	return worker_name_ok(text) ? NULL : "a worker name is at most 64 letters, digits, - and _";
+}
+
+static const char *
+check_queues(const char *text)
+{
+	char name[QUEUE_NAME_MAX + 1];
+	int count = 0;
+
+	for (;; text++) {
+		size_t len = strcspn(text, ",");
+
+		snprintf(name, sizeof name, "%.*s", (int)len, text);
+		if (len > QUEUE_NAME_MAX || !queue_name_ok(name))
+			return "a queue name is at most 32 of a-z, 0-9, - and _, beginning with a letter or digit";
+		if (++count > QUEUES_MAX)
+			return "too many queues";
+		text += len;
+		if (*text == '\0')
+			return NULL;
+	}
+}
+
+static const char *
+check_lost_after(const char *text)
+{
+	static char why[96];
+	char smallest[DURATION_SIZE];
+	int64_t ms;
+
+	if (duration_parse(text, &ms) || ms >= lease_smallest_lost_after())
+		return NULL;	/* what is no time is told of by others */
+	duration_exact(lease_smallest_lost_after(), smallest);
+	snprintf(why, sizeof why, "too short to renew a lease in; the shortest that works is %s", smallest);
+	return why;
+}
+
 static const struct option_row rows[] = {
-	{ 'z', "zk", "HOSTS", OPTION_TEXT, &wanted.zk, "127.0.0.1:2181", "ZKQ_ZK", 0, 0,
-	    "ZooKeeper servers, separated by commas", NULL },
-	{ 0, "root", "PATH", OPTION_TEXT, &wanted.root, "/zkq", "ZKQ_ROOT", 0, 0, "root of the tree", NULL },
-	{ 0, "auth-file", "FILE", OPTION_TEXT, &wanted.auth_file, NULL, NULL, 0, 0,
-	    "file that holds digest:USER:PASSWORD (default: $ZKQ_AUTH, else none)", NULL },
-	{ 0, "name", "NAME", OPTION_TEXT, &wanted.name, NULL, NULL, 0, 0,
-	    "name of the worker (default: the host name, dots as dashes)", NULL },
-	{ 0, "slots", "NUMBER", OPTION_NUMBER, &wanted.slots, NULL, NULL, 1, SLOTS_MAX,
-	    "tasks at once (default: the number of processors)", NULL },
-	{ 0, "queues", "NAME,...", OPTION_TEXT, &wanted.queues, "default", NULL, 0, 0, "queues to serve", NULL },
-	{ 0, "lost-after", "TIME", OPTION_TIME, &wanted.lost_after_ms, "30s", NULL, 1, LOST_AFTER_MAX_MS,
-	    "how long after the loss of its session its exclusive tasks are given to others", NULL },
-	{ 0, "session-timeout", "TIME", OPTION_TIME, &wanted.session_timeout_ms, "10s", NULL, SESSION_MIN_MS, SESSION_MAX_MS,
-	    "ZooKeeper session time-out to ask for", NULL },
-	{ 0, "state-dir", "DIRECTORY", OPTION_TEXT, &wanted.state_dir, NULL, NULL, 0, 0,
-	    "where output is kept (default: /var/lib/zkq-worker/NAME for root, else $XDG_STATE_HOME/zkq/NAME)", NULL },
-	{ 0, "work-dir", "DIRECTORY", OPTION_TEXT, &wanted.work_dir, NULL, NULL, 0, 0,
-	    "working directory of tasks that name none (default: work in the state directory)", NULL },
-	{ 0, "drain-deadline", "TIME", OPTION_TIME, &wanted.drain_deadline_ms, NULL, NULL, 0, 0,
-	    "how long tasks may go on after SIGTERM (default: as long as they take)", NULL },
-	{ 0, "http-address", "ADDRESS", OPTION_TEXT, &wanted.http_address, NULL, NULL, 0, 0,
-	    "where output is served (default: the address used towards ZooKeeper, any free port)", NULL },
-	{ 'q', "quiet", NULL, OPTION_FLAG, &wanted.quiet, NULL, NULL, 0, 0, "log warnings and errors only", NULL },
-	{ 'v', "verbose", NULL, OPTION_FLAG, &wanted.verbose, NULL, NULL, 0, 0, "log more", NULL },
-	{ 0, "help", NULL, OPTION_HELP, NULL, NULL, NULL, 0, 0, "print this help and exit", NULL },
-	{ 0, "version", NULL, OPTION_VERSION, NULL, NULL, NULL, 0, 0, "print the version and exit", NULL },
-	{ .name = NULL },
+	{ .letter = 'z', .name = "zk", .argument = "HOSTS", .kind = OPTION_TEXT, .into = &wanted.zk,
+	    .preset = "127.0.0.1:2181", .env = "ZKQ_ZK", .section = "zookeeper",
+	    .help = "ZooKeeper servers, separated by commas" },
+	{ .name = "root", .argument = "PATH", .kind = OPTION_TEXT, .into = &wanted.root, .preset = "/zkq", .env = "ZKQ_ROOT",
+	    .section = "zookeeper", .check = check_root, .help = "root of the tree" },
+	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &wanted.auth_file, .section = "zookeeper",
+	    .help = "file that holds digest:USER:PASSWORD (default: $ZKQ_AUTH, else none)" },
+	{ .name = "name", .argument = "NAME", .kind = OPTION_TEXT, .into = &wanted.name, .section = "worker",
+	    .check = check_name, .help = "name of the worker (default: the host name, dots as dashes)" },
+	{ .name = "slots", .argument = "NUMBER", .kind = OPTION_NUMBER, .into = &wanted.slots, .min = 1, .max = SLOTS_MAX,
+	    .section = "worker", .help = "tasks at once (default: the number of processors)" },
+	{ .name = "queues", .argument = "NAME,...", .kind = OPTION_TEXT, .into = &wanted.queues, .preset = "default",
+	    .section = "worker", .check = check_queues, .help = "queues to serve" },
+	{ .name = "lost-after", .argument = "TIME", .kind = OPTION_TIME, .into = &wanted.lost_after_ms, .preset = "30s",
+	    .min = 1, .max = LOST_AFTER_MAX_MS, .section = "worker", .check = check_lost_after,
+	    .help = "how long after the loss of its session its exclusive tasks are given to others" },
+	{ .name = "session-timeout", .argument = "TIME", .kind = OPTION_TIME, .into = &wanted.session_timeout_ms,
+	    .preset = "10s", .min = SESSION_MIN_MS, .max = SESSION_MAX_MS, .section = "worker",
+	    .help = "ZooKeeper session time-out to ask for" },
+	{ .name = "state-dir", .argument = "DIRECTORY", .kind = OPTION_TEXT, .into = &wanted.state_dir, .section = "worker",
+	    .help = "where output is kept (default: /var/lib/zkq-worker/NAME for root, else $XDG_STATE_HOME/zkq/NAME)" },
+	{ .name = "work-dir", .argument = "DIRECTORY", .kind = OPTION_TEXT, .into = &wanted.work_dir, .section = "worker",
+	    .help = "working directory of tasks that name none (default: work in the state directory)" },
+	{ .name = "drain-deadline", .argument = "TIME", .kind = OPTION_TIME, .into = &wanted.drain_deadline_ms,
+	    .section = "worker", .live = true,
+	    .help = "how long tasks may go on after SIGTERM (default: as long as they take)" },
+	{ .name = "http-address", .argument = "ADDRESS", .kind = OPTION_TEXT, .into = &wanted.http_address,
+	    .section = "worker", .help = "where output is served (default: the address used towards ZooKeeper, any free port)" },
+	{ .name = "log-level", .argument = "LEVEL", .kind = OPTION_LEVEL, .into = &wanted.log_level, .preset = "info",
+	    .section = "log", .live = true, .help = "error, warning, info or debug; -q and -v go before" },
+	{ .name = "log-format", .argument = "FORMAT", .kind = OPTION_FORMAT, .into = &wanted.log_format, .preset = "text",
+	    .section = "log", .live = true, .help = "text, or json: one object a line" },
+	{ .letter = 'c', .name = "config", .argument = "FILE", .kind = OPTION_CONFIG, .into = &wanted.config,
+	    .env = "ZKQ_CONFIG", .help = "the only configuration file to read, see zkq.conf(5)" },
+	{ .name = "check-config", .kind = OPTION_FLAG, .into = &wanted.check,
+	    .help = "check options and files, print what is in effect, and exit" },
+	{ .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .into = &wanted.quiet, .help = "log warnings and errors only" },
+	{ .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .into = &wanted.verbose, .help = "log more" },
+	{ .name = "help", .kind = OPTION_HELP, .help = "print this help and exit" },
+	{ .name = "version", .kind = OPTION_VERSION, .help = "print the version and exit" },
+	{ 0 },
 };
 
-static const struct options command = {
+static struct options command = {
 	.program = "zkq-worker", .call = "zkq-worker", .usage = "zkq-worker [OPTIONS]",
 	.about = "Runs the tasks that the leading zkq-dispatcher assigns to it.", .manual = "zkq-worker(8)",
 	.version = PACKAGE_VERSION, .tables = { rows },
@@ -77,20 +140,14 @@ wrong(const char *option, const char *value, const char *why)
 	return EXIT_USAGE;
 }
 
-/* Splits at commas, in place. */
-static int
+/* Splits at commas, in place; check_queues() has looked at it. */
+static void
 read_queues(struct worker_options *options, char *list)
 {
 	char *name;
 
-	while ((name = strsep(&list, ","))) {
-		if (!queue_name_ok(name))
-			return wrong("queues", name, "a queue name is at most 32 of a-z, 0-9, - and _, beginning with a letter or digit");
-		if (options->queue_count == (int)(sizeof options->queues / sizeof *options->queues))
-			return wrong("queues", name, "too many queues");
+	while ((name = strsep(&list, ",")) && options->queue_count < QUEUES_MAX)
 		options->queues[options->queue_count++] = name;
-	}
-	return EXIT_OK;
 }
 
 static int
@@ -99,8 +156,6 @@ read_name(struct worker_options *options)
 	char host[256];
 
 	if (wanted.name) {
-		if (!worker_name_ok(wanted.name))
-			return wrong("name", wanted.name, "a worker name is at most 64 letters, digits, - and _");
 		snprintf(options->name, sizeof options->name, "%s", wanted.name);
 		return EXIT_OK;
 	}
@@ -161,32 +216,17 @@ read_auth(struct worker_options *options)
 }
 
 static int
-read_lost_after(struct worker_options *options)
-{
-	char smallest[DURATION_SIZE], given[DURATION_SIZE];
-
-	options->lost_after_ms = wanted.lost_after_ms;
-	if (options->lost_after_ms >= lease_smallest_lost_after())
-		return EXIT_OK;
-	duration_exact(lease_smallest_lost_after(), smallest);
-	duration_exact(options->lost_after_ms, given);
-	options_wrong(&command, "--lost-after: %s is too short to renew a lease in; the shortest that works is %s", given, smallest);
-	return EXIT_USAGE;
-}
-
-static int
 read_all(struct worker_options *options)
 {
-	static char queues[4096];
+	static char queues[QUEUES_MAX * (QUEUE_NAME_MAX + 1) + 1];
 	int code;
 
 	snprintf(queues, sizeof queues, "%s", wanted.queues);
-	if ((code = read_name(options)) != EXIT_OK || (code = read_queues(options, queues)) != EXIT_OK ||
-	    (code = read_directories(options)) != EXIT_OK || (code = read_lost_after(options)) != EXIT_OK ||
+	read_queues(options, queues);
+	options->lost_after_ms = wanted.lost_after_ms;
+	if ((code = read_name(options)) != EXIT_OK || (code = read_directories(options)) != EXIT_OK ||
 	    (code = read_auth(options)) != EXIT_OK)
 		return code;
-	if (!root_ok(wanted.root))
-		return wrong("root", wanted.root, "not an absolute path like /zkq");
 	if (!connect_string_split(wanted.zk, wanted.root, options->hosts, sizeof options->hosts, options->root,
 	    sizeof options->root))
 		return wrong("zk", wanted.zk, "not HOST[:PORT],...[/PATH]");
@@ -196,6 +236,29 @@ read_all(struct worker_options *options)
 	options->http_address = wanted.http_address;
 	self_host(options->host, sizeof options->host);
 	return EXIT_OK;
+}
+
+static void
+set_log(void)
+{
+	log_set_level(wanted.quiet ? LEVEL_WARNING : wanted.verbose ? LEVEL_DEBUG : wanted.log_level);
+	log_set_format(wanted.log_format);
+}
+
+bool
+worker_options_reload(struct worker_options *options)
+{
+	if (!options_reload(&command))
+		return false;
+	set_log();
+	options->drain_deadline_ms = wanted.drain_deadline_ms;
+	return true;
+}
+
+char **
+worker_options_arguments(const struct worker_options *options, int *count)
+{
+	return options_arguments(&command, options->argc, options->argv, count);
 }
 
 int
@@ -209,25 +272,34 @@ main(int argc, char **argv)
 		argv[1] = argv[0];
 		argv++;
 		argc--;
+		command.without_files = true;	/* what they say has come as options, see helper.c */
 	}
 	int operand = options_parse(&command, argc, argv);
 	if (operand == OPTIONS_DONE)
 		return EXIT_OK;
 	if (operand == OPTIONS_WRONG)
 		return EXIT_USAGE;
+	if (operand == OPTIONS_WRONG_FILE)
+		return EXIT_CONFIG;
 	if (operand < argc) {
 		options_wrong(&command, "%s: no operand is expected", argv[operand]);
 		return EXIT_USAGE;
 	}
-	log_open("zkq-worker", wanted.quiet ? LEVEL_WARNING : wanted.verbose ? LEVEL_DEBUG : LEVEL_INFO);
+	log_open("zkq-worker", LEVEL_INFO);
+	set_log();
 	options.argc = argc;
 	options.argv = argv;
 	int code = read_all(&options);
 	if (code != EXIT_OK)
 		return code;
+	if (wanted.check && !helper) {
+		options_print_effective(&command, stdout);
+		return EXIT_OK;
+	}
 	if (helper && strcmp(helper, HELPER_COORDINATOR) == 0)
 		return coordinator_run(&options, HELPER_SOCKET);
 	if (helper)
 		return log_server_run(&options, HELPER_SOCKET, HELPER_LISTENER);
+	notify_open();
 	return service_run(&options);
 }

@@ -242,6 +242,11 @@ all(struct walk *walk, struct message *message)
 	case MSG_SERVE:
 		string(walk, &message->text);
 		break;
+	case MSG_SETTINGS:
+		FIELD(walk, message->settings.log_level);
+		FIELD(walk, message->settings.log_format);
+		FIELD(walk, message->settings.drain_deadline_ms);
+		break;
 	case MSG_LOG_BEGIN:
 	case MSG_LOG_FILE:
 	case MSG_LOG_END:

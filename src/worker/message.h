@@ -36,6 +36,8 @@ enum message_kind {
 	MSG_LOG_BEGIN,	/* log: an attempt has begun */
 	MSG_LOG_FILE,	/* log: its file for log.stream exists now */
 	MSG_LOG_END,	/* log: it has ended, its files are complete */
+	/* runner to both */
+	MSG_SETTINGS,	/* settings: they have changed */
 	MESSAGES
 };
 
@@ -83,6 +85,10 @@ struct message {
 			uint32_t run;
 			uint32_t stream;	/* enum capture_stream */
 		} log;
+		struct {
+			uint32_t log_level, log_format;	/* enums of base/log.h */
+			int64_t drain_deadline_ms;	/* < 0 = none */
+		} settings;
 	};
 };
 

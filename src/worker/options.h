@@ -4,11 +4,13 @@
 #ifndef ZKQ_WORKER_OPTIONS_H
 #define ZKQ_WORKER_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "codec/path.h"
 
 #define HOSTS_SIZE 2048
+#define QUEUES_MAX 64
 
 struct worker_options {
 	char hosts[HOSTS_SIZE];
@@ -16,7 +18,7 @@ struct worker_options {
 	char auth[256];			/* "" = none */
 	char name[WORKER_NAME_MAX + 1];
 	int slots;
-	const char *queues[64];
+	const char *queues[QUEUES_MAX];
 	int queue_count;
 	int64_t lost_after_ms, session_timeout_ms;
 	int64_t drain_deadline_ms;	/* < 0 = none */
@@ -30,6 +32,11 @@ struct worker_options {
 /* The processes; each returns its exit code. fd: a socket to the runner; listener: to accept on. */
 int coordinator_run(const struct worker_options *options, int fd);
 int log_server_run(const struct worker_options *options, int fd, int listener);
-int service_run(const struct worker_options *options);
+int service_run(struct worker_options *options);
+
+/* Reads the configuration files again: log and drain deadline may change. False when they are wrong. */
+bool worker_options_reload(struct worker_options *options);
+/* The command line for the other processes, which read no files; see options_arguments(). */
+char **worker_options_arguments(const struct worker_options *options, int *count);
 
 #endif

@@ -472,6 +472,8 @@ handle(struct runner *runner, const struct message *message)
 	case MSG_REGISTERED:
 		if (message->lease.r > runner->r)
 			runner->r = message->lease.r;
+		if (runner->conf.registers)
+			runner->conf.registers(runner->conf.context);
 		break;
 	case MSG_LEASE:
 		lease_renew(&runner->lease, message->lease.kill_by_ms);
@@ -545,6 +547,12 @@ runner_stop(struct runner *runner)
 
 	runner->stopping = true;
 	tell(runner, &message);
+}
+
+void
+runner_tell(struct runner *runner, const struct message *message)
+{
+	tell(runner, message);
 }
 
 /* ---- life ---- */

@@ -24,6 +24,7 @@ struct runner_conf {
 	bool without_cgroup;	/* even where one could be made */
 	/* Below: what the runner asks of its program. All but context may be NULL. */
 	void *context;
+	void (*registers)(void *context);	/* the coordinator has a session and registers the worker */
 	/* An attempt's output began, got a file, is complete (MSG_LOG_*). */
 	void (*log_event)(void *context, const struct message *message);
 	/* Makes the log server listen, at address if nothing else was said; returns what it can be reached at, or NULL. */
@@ -45,6 +46,8 @@ int runner_attach(struct runner *runner, int fd);
 void runner_detach(struct runner *runner);
 /* Passes a wish to stop on to the coordinator, this one or the next. */
 void runner_stop(struct runner *runner);
+/* Passes a message on to the coordinator, if there is one. */
+void runner_tell(struct runner *runner, const struct message *message);
 /* Kills everything now, then calls finished() with exit_code. */
 void runner_abandon(struct runner *runner, int exit_code);
 /* Calls each for every attempt whose output is not complete. */

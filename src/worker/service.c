@@ -13,6 +13,7 @@
 
 #include "base/exits.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "io/cgroup.h"
 #include "io/channel.h"
 #include "io/clock.h"
@@ -33,11 +34,13 @@
 #define LIFE_PASSES_MAX 2000		/* of 5 ms: what does not die by then is left to the coordinator's sweep */
 
 struct service {
-	const struct worker_options *options;
+	struct worker_options *options;
 	struct event_base *base;
 	struct runner *runner;
 	struct helper *coordinator, *log_server;
 	struct channel *log_channel;
+	struct timer *watchdog;
+	bool ready;			/* the service manager has been told */
 	struct timer *timer;		/* the end does not wait for ever */
 	struct timer *watch;
 	bool heard;			/* of the coordinator, since watch was set */
@@ -255,6 +258,7 @@ on_stop_signal(void *context)
 
 	if (s->leaving)
 		return;
+	notify_send("STOPPING=1\nSTATUS=%s", s->signals == 0 ? "drains: what runs may end" : "stops now");
 	if (++s->signals == 1) {
 		log_info("worker %s: drains: nothing new is started, what runs may end", s->options->name);
 	} else if (s->signals == 2) {
@@ -265,6 +269,42 @@ on_stop_signal(void *context)
 		return;
 	}
 	runner_stop(s->runner);
+}
+
+/* Ready when the coordinator has its first session. */
+static void
+registers(void *context)
+{
+	struct service *s = context;
+
+	if (!s->ready)
+		notify_send("READY=1\nSTATUS=registered as worker %s", s->options->name);
+	s->ready = true;
+}
+
+static void
+on_watchdog(void *context)
+{
+	struct service *s = context;
+
+	notify_send("WATCHDOG=1");
+	timer_set(s->watchdog, notify_watchdog_ms());
+}
+
+static void
+on_reload_signal(void *context)
+{
+	struct service *s = context;
+	struct message message = { .kind = MSG_SETTINGS };
+
+	log_info("worker %s: reads its configuration again", s->options->name);
+	if (!worker_options_reload(s->options))
+		return;
+	message.settings.log_level = log_get_level();
+	message.settings.log_format = log_get_format();
+	message.settings.drain_deadline_ms = s->options->drain_deadline_ms;
+	runner_tell(s->runner, &message);
+	say_log(s, &message);
 }
 
 /* ---- life ---- */
@@ -298,7 +338,7 @@ open_state(struct service *s)
 }
 
 int
-service_run(const struct worker_options *options)
+service_run(struct worker_options *options)
 {
 	struct service *s = calloc(1, sizeof *s);
 	int code = EXIT_SYSTEM;
@@ -315,9 +355,8 @@ service_run(const struct worker_options *options)
 	}
 	struct runner_conf conf = {
 		.host = options->host, .work_dir = options->work_dir, .log_token = s->log_token, .logs_fd = s->logs_fd,
-		.context = s, .log_event = say_log, .listen = serve_logs, .finished = finished, .is_helper = is_helper,
-		.heard = on_heard,
-		.helper_ended = on_helper_ended,
+		.context = s, .log_event = say_log, .listen = serve_logs, .registers = registers, .finished = finished,
+		.is_helper = is_helper, .heard = on_heard, .helper_ended = on_helper_ended,
 	};
 	struct helper_conf coordinator = {
 		.options = options, .argument = HELPER_COORDINATOR, .name = "coordinator", .context = s,
@@ -325,11 +364,15 @@ service_run(const struct worker_options *options)
 	};
 	s->base = loop_new();
 	if (!s->base || !(s->runner = runner_new(s->base, &conf)) || !(s->timer = timer_new(s->base, on_late, s)) ||
-	    !(s->watch = timer_new(s->base, on_watch, s)) ||
-	    loop_signal(s->base, SIGTERM, on_stop_signal, s) != 0 || loop_signal(s->base, SIGINT, on_stop_signal, s) != 0) {
+	    !(s->watch = timer_new(s->base, on_watch, s)) || !(s->watchdog = timer_new(s->base, on_watchdog, s)) ||
+	    loop_signal(s->base, SIGTERM, on_stop_signal, s) != 0 || loop_signal(s->base, SIGINT, on_stop_signal, s) != 0 ||
+	    loop_signal(s->base, SIGHUP, on_reload_signal, s) != 0) {
 		log_error("worker %s: the system refuses what the runner needs: %s", options->name, strerror(errno));
 		goto done;
 	}
+	if (notify_watchdog_ms() > 0)
+		timer_set(s->watchdog, 0);
+	notify_send("STATUS=connecting to ZooKeeper");
 	end_earlier_lives(s);
 	s->coordinator = helper_new(s->base, &coordinator);
 	timer_set(s->watch, WATCH_MS);
@@ -343,6 +386,7 @@ done:
 	helper_free(s->log_server);
 	timer_free(s->timer);
 	timer_free(s->watch);
+	timer_free(s->watchdog);
 	runner_free(s->runner);
 	loop_free(s->base);
 	close(s->logs_fd);
