@@ -241,6 +241,15 @@ cli_fail_error(int error, const char *id, const char *detail)
 	    id ? id : "", colon, zkq_strerror(error), detail ? ": " : "", detail ? detail : "");
 }
 
+void
+cli_say_id(const char *id, int error)
+{
+	if (error == ZKQ_ENOENT)
+		cli_say("%s: no such task, or its result was removed by retention", id);
+	else if (error == ZKQ_EINVAL || error == ZKQ_EENDED)
+		cli_say("%s: %s", id, zkq_strerror(error));
+}
+
 static void
 wrong_usage(const char *message)
 {

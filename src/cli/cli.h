@@ -64,6 +64,8 @@ int cli_fail(int code, const char *word, const char *id, bool retry_safe, const 
 int cli_fail_waited(const char *id, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for an error of the library; detail may be NULL. */
 int cli_fail_error(int error, const char *id, const char *detail);
+/* About one of many ids; what concerns them all is left to cli_fail_error(). */
+void cli_say_id(const char *id, int error);
 /* Exit code and word of an error of the library. */
 int cli_error_exit(int error);
 const char *cli_error_word(int error);

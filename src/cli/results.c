@@ -100,8 +100,7 @@ take(void *context, int index, int error, const struct zkq_info *info)
 	state.lines[index] = line;
 	state.sizes[index] = size;
 	if (error != ZKQ_OK) {
-		cli_say("%s: %s", id, error == ZKQ_ENOENT ? "no such task, or its result was removed by retention" :
-		    zkq_strerror(error));
+		cli_say_id(id, error);
 		state.code = state.code ? state.code : cli_error_exit(error);
 	} else if (!info->ended && state.code == EXIT_OK) {
 		state.code = EXIT_NO;

@@ -175,8 +175,7 @@ print(void *context, int index, int error, const struct zkq_info *info)
 	if (error == ZKQ_OK)
 		return;
 	failed = failed ? failed : cli_error_exit(error);
-	cli_say("%s: %s", id, error == ZKQ_ENOENT ? "no such task, or its result was removed by retention" :
-	    zkq_strerror(error));
+	cli_say_id(id, error);
 }
 
 static int

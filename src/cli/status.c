@@ -128,8 +128,7 @@ take_named(void *context, int index, int error, const struct zkq_info *info)
 		jsonout_end(&state.json);
 	}
 	state.code = state.code ? state.code : cli_error_exit(error);
-	cli_say("%s: %s", id, error == ZKQ_ENOENT ? "no such task, or its result was removed by retention" :
-	    zkq_strerror(error));
+	cli_say_id(id, error);
 }
 
 static void

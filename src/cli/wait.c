@@ -32,6 +32,8 @@ static struct {
 	int64_t began_ms, shown_ms, workers_ms;
 	int shown_tenth;
 	bool terminal;
+	struct ids unknown;	/* that there is no such task is still to be said */
+	bool tree_known;
 } state;
 
 static void
@@ -71,6 +73,49 @@ count_state(const struct zkq_info *info)
 }
 
 static void
+say_missing(const char *id, int error)
+{
+	struct jsonout json;
+
+	state.missing++;
+	state.ours = true;
+	if (settings.json) {
+		info_json_line(&json, "zkq.wait/1");
+		info_json_error(&json, id, error);
+		jsonout_end(&json);
+		fflush(stdout);
+	}
+	if (error == ZKQ_ENOENT)
+		cli_say_id(id, error);
+	else
+		cli_say("%s: %s", id, zkq_strerror(error));
+}
+
+static void
+ignore_dispatcher(void *context, const struct zkq_dispatcher_info *info)
+{
+	(void)context;
+	(void)info;
+}
+
+/* A znode that is not there looks the same without the right credential, and in a tree that is not there. Returns 0, or
+ * the exit code after having said that. */
+static int
+say_unknown(struct zkq *handle)
+{
+	if (state.unknown.count == 0)
+		return 0;
+	int error = state.tree_known ? ZKQ_OK : zkq_dispatchers_wait(handle, 10000, ignore_dispatcher, NULL);
+	if (error == ZKQ_ENOAUTH || error == ZKQ_ENOTREE)
+		return cli_fail_error(error, NULL, NULL);
+	state.tree_known = error == ZKQ_OK;
+	for (int i = 0; i < state.unknown.count; i++)
+		say_missing(state.unknown.items[i], ZKQ_ENOENT);
+	cli_ids_free(&state.unknown);
+	return 0;
+}
+
+static void
 take(void *context, int index, int error, const struct zkq_info *info)
 {
 	struct jsonout json;
@@ -80,21 +125,19 @@ take(void *context, int index, int error, const struct zkq_info *info)
 	if (any && state.ended > 0)
 		return;
 	state.ended++;
-	if (settings.json) {
-		info_json_line(&json, "zkq.wait/1");
-		if (error == ZKQ_OK)
-			info_json(&json, info);
-		else
-			info_json_error(&json, id, error);
-		jsonout_end(&json);
-		fflush(stdout);
+	if (error == ZKQ_ENOENT) {
+		cli_ids_add(&state.unknown, id);
+		return;
 	}
 	if (error != ZKQ_OK) {
-		state.missing++;
-		state.ours = true;
-		cli_say("%s: %s", id, error == ZKQ_ENOENT ? "no such task, or its result was removed by retention" :
-		    zkq_strerror(error));
+		say_missing(id, error);
 		return;
+	}
+	if (settings.json) {
+		info_json_line(&json, "zkq.wait/1");
+		info_json(&json, info);
+		jsonout_end(&json);
+		fflush(stdout);
 	}
 	count_state(info);
 	count_code(info_exit(info));
@@ -217,6 +260,9 @@ wait_for_all(struct zkq *handle, const struct ids *ids)
 		if (progress && state.terminal && limit_ms > SHOW_MS)
 			limit_ms = SHOW_MS;
 		cli_turn(handle, limit_ms, -1);
+		int code = say_unknown(handle);
+		if (code)
+			return code;
 		show(handle, state.ended >= needed);
 	}
 	return result(needed);

@@ -40,7 +40,7 @@ struct get {
 	bool *paused;
 	int queue_count;
 	zkq_info_fn *callback;
-	bool tree;
+	int tree_error;	/* why nothing can be found at all */
 	bool last;		/* the second round */
 };
 
@@ -420,8 +420,8 @@ tell_round(struct get *get)
 static void
 take_root(void *context, const struct reply *reply)
 {
-	if (reply->kind == REQ_EXISTS)
-		*(bool *)context = reply->rc != RC_NONODE;
+	if (reply->kind == REQ_LIST)
+		*(int *)context = reply->rc == RC_NOAUTH ? ZKQ_ENOAUTH : reply->rc == RC_NONODE ? ZKQ_ENOTREE : ZKQ_OK;
 }
 
 static bool
@@ -505,8 +505,8 @@ tell_and_go_on(struct query *query)
 		return ZKQ_OK;
 	}
 	plan_sync(&query->reads.plan, 0, 0, node_plain(NODE_ROOT));
-	plan_exists(&query->reads.plan, 0, 0, node_plain(NODE_ROOT), false);
-	query_ask(query, take_root, &get->tree);
+	plan_list(&query->reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
+	query_ask(query, take_root, &get->tree_error);
 	return ZKQ_OK;
 }
 
@@ -515,8 +515,8 @@ round_again(struct query *query)
 {
 	struct get *get = (struct get *)query;
 
-	if (!get->tree)
-		return ZKQ_ENOTREE;
+	if (get->tree_error != ZKQ_OK)
+		return get->tree_error;
 	get->last = true;
 	query->at = GET_INBOX_QUEUES;
 	return ZKQ_OK;
@@ -573,7 +573,6 @@ new_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *call
 		.context = context, .total = count };
 	get->callback = callback;
 	get->count = count;
-	get->tree = true;
 	get->asked = arena_alloc(&get->arena, (size_t)count * sizeof *get->asked);
 	for (int i = 0; get->asked && i < count; i++)
 		get->asked[i].given = arena_string(&get->arena, ids[i] ? ids[i] : "");

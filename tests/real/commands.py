@@ -154,10 +154,12 @@ class Commands(unittest.TestCase):
             dispatcher = subprocess.Popen(["zkq-dispatcher", "--name", "d3", "--session-timeout", "2s"], env=dev.environment,
                                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
-                # The leader may have given it out before it saw the request: then it was stopped.
+                # It never started: not even to be stopped.
                 done = subprocess.run(["zkq", "wait", one], env=dev.environment, timeout=60, check=False)
-                self.assertIn(done.returncode, (125, 143))
-                self.assertIn("CANCELLED", dev.run("show", one).stdout)
+                self.assertEqual(done.returncode, 125)
+                shown = dev.run("show", one).stdout
+                self.assertIn("CANCELLED", shown)
+                self.assertNotIn("Started", shown)
             finally:
                 dispatcher.terminate()
                 dispatcher.wait(20)
@@ -167,8 +169,13 @@ class Commands(unittest.TestCase):
             one = dev.run("submit", "true").stdout.strip()
             password = dev.environment.pop("ZKQ_AUTH")
             for command in (["status"], ["show", one], ["queue", "list"], ["worker", "list"], ["submit", "true"],
-                            ["queue", "pause", "default"], ["cancel", one]):
+                            ["queue", "pause", "default"], ["cancel", one], ["show", "default.0.aaaaaaaaaaaa"],
+                            ["results", "default.9.aaaaaaaaaaaa"], ["show", "t-0000000000"]):
                 dev.run(*command, code=77)
+            for unknown in ("default.0.aaaaaaaaaaaa", "default.9.aaaaaaaaaaaa", "nosuch.0.aaaaaaaaaaaa"):
+                self.assertIn("not allowed", dev.run("wait", unknown, code=125).stderr)
+                self.assertIn("no zkq tree", dev.run("wait", "--root=/nosuch", unknown, code=125).stderr)
+                self.assertEqual(dev.run("show", "--root=/nosuch", unknown, code=78).stderr.count("no zkq tree"), 1)
             with open(dev.folder + "/auth", "w", encoding="ascii") as file:
                 file.write(password + "\n")
             os.chmod(file.name, 0o644)
