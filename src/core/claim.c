@@ -189,6 +189,7 @@ claim_ended(struct worker *worker, uint64_t n, const struct outcome *outcome)
 		return;
 	}
 	if (claim->state == CLAIM_DOOMED) {
+		claim_vanished(worker, n, n);
 		claim_remove(worker, claim);
 		worker->list_wanted = true;
 		return;
@@ -334,7 +335,7 @@ gone(struct worker *worker, struct claim *claim)
 		break;
 	case CLAIM_RUNNING:
 		plan_note(worker->plan, NOTE_WARNING, "task %s: its claim was revoked, stopping it", claim_id(worker, claim));
-		claim_vanished(worker, claim->node.n, claim->node.n);
+		/* Told when nothing of it runs any more: if nobody else has revoked it, its task is then given out again. */
 		kill_attempt(worker, claim, "revoked", STATE_LOST, 0);
 		claim_move(worker, claim, CLAIM_DOOMED);
 		worker->revoked_total++;

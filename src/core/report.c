@@ -102,7 +102,8 @@ report_write(struct worker *worker, struct rec_report *report, bool with_out)
 	report->disk_free_bytes = worker->disk_free_bytes;
 	report->run_seconds_mean = worker->run_seconds_mean;
 	report->at_wall_ms = worker->wall_ms;
-	worker->telling = (struct told){ .ahead = report->ahead, .draining = report->draining, .load1 = report->load1,
+	worker->telling = (struct told){ .ahead = report->ahead, .draining = report->draining,
+	    .returned_total = report->returned_total, .load1 = report->load1,
 	    .mem_free_bytes = report->mem_free_bytes, .disk_free_bytes = report->disk_free_bytes, .at_ms = worker->now_ms };
 	return true;
 }
@@ -128,6 +129,9 @@ report_due(struct worker *worker)
 	int ahead = ahead_now(worker);
 
 	if (told->draining != worker->draining || (told->ahead == 0 && ahead > 0))
+		return true;
+	/* Claims have vanished: the leader may not know, and does not list the folder. */
+	if (told->returned_total != worker->resolved.returned_total && worker_due(worker, told->at_ms + REPORT_PAUSE_MS))
 		return true;
 	if (ahead != told->ahead && (ahead == 0 || changed(ahead, told->ahead, worker->slots)) &&
 	    worker_due(worker, told->at_ms + REPORT_PAUSE_MS))

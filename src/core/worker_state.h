@@ -25,7 +25,7 @@
 #define READS_MAX 256			/* reads of payloads and retry records in flight */
 #define ORPHANS_MAX 64			/* orders without a claim deleted in one multi */
 #define ASIDE_RETRY_MS 60000		/* what could not be recorded is tried again: a person may have mended it */
-#define REPORT_PAUSE_MS 1000		/* between two reports of their own because of "ahead" */
+#define REPORT_PAUSE_MS 1000		/* between two reports of their own because of "ahead", or vanished claims */
 #define LOAD_PAUSE_MS 10000		/* ... because of the load */
 #define STOP_UNREACHABLE_MS 10000	/* a worker that stops waits so long for ZooKeeper */
 #define RETRY_MIN_MS 50			/* pause before a refused step is tried again; doubled each time */
@@ -158,6 +158,7 @@ struct out {
 struct told {
 	int ahead;
 	bool draining;
+	uint64_t returned_total;
 	double load1;
 	uint64_t mem_free_bytes, disk_free_bytes;
 	int64_t at_ms;

@@ -401,6 +401,31 @@ START_TEST(registers_starts_finishes)
 }
 END_TEST
 
+/* Somebody deletes the claim of a running task. The leader is told, or the task would hang: it does not list the
+ * folder. But only when nothing of the attempt runs any more, as the task is then given out again. */
+START_TEST(claim_deleted_by_hand)
+{
+	struct node children[] = { live(1) };
+
+	register_first();
+	run_one(1, "aaaaaaaaaaaa");
+	folder_changed();
+	answer_list(NODE_FOLDER, children, 1);
+	ck_assert_int_eq(effect(FX_KILL)->kill.grace_ms, 0);
+	tick(1000);
+	ck_assert_int_lt(open_request(REQ_MULTI, NODE_FOLDER), 0);
+	ended(1, STATE_LOST, "revoked", 2.0);
+	struct pending multi = take(REQ_MULTI, NODE_FOLDER);
+	const struct rec_report *report = &op_of(&multi.request, OP_SET, NODE_FOLDER)->record.report;
+	ck_assert_uint_eq(report->returned_total, 1);
+	ck_assert_uint_eq(report->low, 1);
+	struct event event = reply_to(&multi, RC_OK);
+	step(&event);
+	tick(1000);
+	ck_assert_int_lt(open_request(REQ_MULTI, NODE_FOLDER), 0);
+}
+END_TEST
+
 /* One listing that was answered late, as the servers stood still for a while: the next one does not wait ten times
  * as long again. */
 START_TEST(late_listing)
@@ -1135,6 +1160,7 @@ main(void)
 	tcase_add_test(tests, orders);
 	tcase_add_test(tests, drains);
 	tcase_add_test(tests, restarted_coordinator);
+	tcase_add_test(tests, claim_deleted_by_hand);
 	tcase_add_test(tests, late_listing);
 	tcase_add_test(tests, dead_life);
 	tcase_add_test(tests, namesake_machine);
