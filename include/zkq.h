@@ -246,7 +246,8 @@ int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, cons
 
 /* ---- output of a task ---- */
 
-/* stream: 1 stdout, 2 stderr. size 0 = that stream has ended. */
+/* stream: 1 stdout, 2 stderr. size 0 = that stream has ended. stream 0: the task was started again, size is the number of
+ * the attempt that the output is of from here on (data is NULL). */
 typedef void zkq_output_fn(void *context, int stream, const void *data, size_t size);
 /* Follows the output of a task from its worker's log server until the task has ended (its result is there),
  * across attempts, blocking; then calls done (if not NULL) once with the result. Output that cannot be

@@ -3,6 +3,7 @@
 #include "cli/follow.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static struct {
 	struct terminal_stream out, err;
 	int code;
 	bool ended;
+	uint64_t shown, size, dropped;	/* bytes of the last attempt's output; size and dropped are known at its end */
 } state;
 
 /* Another process asks for the cancel, so that this one can go on following until the task has ended. Safe in a signal
@@ -49,12 +51,15 @@ request_cancel(const char *reason)
 static void
 on_signal(int signal_number)
 {
-	static const char cancelling[] = "zkq: cancelling the task; once more: leave it alone and end\n";
+	static const char cancelling[] = "zkq: cancelling the task; once more: do not wait for its end\n";
 	static const char goes_on[] = "zkq: the task goes on\n";
+	static const char ending[] = "zkq: its cancel has been requested; it ends within its kill grace\n";
 	int saved = errno;
 
 	if (!state.owner || state.interrupted) {
-		if (write(STDERR_FILENO, goes_on, sizeof goes_on - 1) < 0)
+		bool asked = state.interrupted;
+
+		if (write(STDERR_FILENO, asked ? ending : goes_on, (asked ? sizeof ending : sizeof goes_on) - 1) < 0)
 			saved = errno;
 		_exit(EXIT_SIGNAL + signal_number);
 	}
@@ -92,11 +97,47 @@ print_json(int stream, const void *data, size_t size)
 }
 
 static void
+flush_streams(void)
+{
+	if (settings.json)
+		return;
+	terminal_stream_write(&state.out, NULL, 0);
+	terminal_stream_write(&state.err, NULL, 0);
+	fflush(stdout);
+}
+
+/* Output of two attempts in one stream: its reader must be able to know. */
+static void
+say_again(int attempt)
+{
+	flush_streams();
+	cli_say("%s: started again, attempt %d%s", state.id, attempt, state.shown ? "; the output so far is of an earlier one" : "");
+	state.shown = 0;
+}
+
+static void
+say_what_is_missing(int missed)
+{
+	if (missed > 0 && state.shown < state.size)
+		cli_say("%s: some output could not be fetched from its worker: %" PRIu64 " of %" PRIu64 " bytes are shown", state.id,
+		    state.shown, state.size);
+	else if (missed > 0)
+		cli_say("%s: some output could not be fetched from its worker", state.id);
+	if (state.dropped > 0)
+		cli_say("%s: %" PRIu64 " bytes of its output were dropped: more than its worker keeps", state.id, state.dropped);
+}
+
+static void
 take_output(void *context, int stream, const void *data, size_t size)
 {
 	struct terminal_stream *to = stream == 2 ? &state.err : &state.out;
 
 	(void)context;
+	if (stream == 0) {
+		say_again((int)size);
+		return;
+	}
+	state.shown += size;
 	if (settings.json) {
 		print_json(stream, data, size);
 	} else {
@@ -134,6 +175,8 @@ take_result(void *context, int index, int error, const struct zkq_info *info)
 		return;
 	}
 	state.code = info_exit(info);
+	state.size = info->stdout_bytes + info->stderr_bytes;
+	state.dropped = info->dropped_bytes;
 	if (settings.json) {
 		info_json_line(&json, "zkq.wait/1");
 		info_json(&json, info);
@@ -157,15 +200,13 @@ follow_task(struct zkq *handle, const char *id, bool output, bool owner)
 		error = zkq_follow_wait(handle, id, timeout_ms, take_output, take_result, NULL, &missed);
 	else
 		error = zkq_wait_wait(handle, id, timeout_ms, take_result, NULL);
-	if (output && !settings.json) {
-		terminal_stream_write(&state.out, NULL, 0);
-		terminal_stream_write(&state.err, NULL, 0);
-	}
+	if (output)
+		flush_streams();
 	fflush(stdout);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
-	if (missed > 0)
-		cli_say("%s: some output could not be fetched from its worker", id);
+	if (output)
+		say_what_is_missing(missed);
 	if (state.ended)
 		return state.code;
 	if (error == ZKQ_ETIMEOUT)

@@ -50,6 +50,7 @@ struct follow {
 	struct http http[2];
 	int64_t heard_ms;	/* something came */
 	int missed;
+	int told;		/* the last attempt that was turned to */
 };
 
 /* ---- the result ---- */
@@ -124,6 +125,9 @@ turn_to(struct follow *follow, const char *worker, int number)
 		return;
 	forget_attempt(follow);
 	attempt->number = number;
+	if (number > 1 && number != follow->told)
+		follow->output(follow->context, 0, NULL, (size_t)number);
+	follow->told = number;
 	snprintf(attempt->worker, sizeof attempt->worker, "%s", worker);
 }
 

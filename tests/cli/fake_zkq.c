@@ -3,7 +3,7 @@
  *
  * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause: the
  * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
- * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; slow=1: a cancel times out.
+ * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out.
  * ZKQ_FAKE_TASKS: lines "id|name|state|exit|signal|reason|tail": tasks that exist; exit and signal may be empty.
  */
 #include "config.h"
@@ -148,6 +148,8 @@ look_up(const char *id, struct zkq_info *info)
 		info->cpu_seconds = 0.25;
 		info->max_rss_bytes = 3250000;
 		info->log_complete = 1;
+		info->stdout_bytes = (uint64_t)knob("size");
+		info->dropped_bytes = (uint64_t)knob("dropped");
 		info->task_json = "{\"v\":1,\"argv\":[\"./frame.sh\",\"1\xe2\x80\xae" "7\"],\"cwd\":null}";
 		return ZKQ_OK;
 	}
@@ -278,6 +280,8 @@ zkq_follow_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_output_f
 	*missed = knob("missed");
 	output(context, 1, "out \xc3", 5);
 	output(context, 1, "\xa4\n", 2);
+	if (knob("again"))
+		output(context, 0, NULL, (size_t)knob("again"));
 	output(context, 2, "err\n", 4);
 	output(context, 1, NULL, 0);
 	output(context, 2, NULL, 0);

@@ -134,6 +134,19 @@ class Commands(unittest.TestCase):
             self.assertEqual(done.stdout, b"y\n")
             wait_until(lambda: not json.loads(dev.run("status", "--json").stdout)["items"], 20, "nothing runs")
 
+    def test_started_again(self):
+        """Who follows a task whose worker is lost gets the output of both attempts, and is told which is which."""
+        with Dev("--workers=2") as dev:
+            run = subprocess.Popen(["zkq", "run", "--", "sh", "-c",
+                                    'echo $ZKQ_ATTEMPT $ZKQ_WORKER; test $ZKQ_ATTEMPT = 2 || exec sleep 1000'],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dev.environment)
+            attempt, worker = run.stdout.readline().split()
+            self.assertEqual(attempt, "1")
+            dev.kill(worker)
+            out, err = run.communicate(timeout=60)
+            self.assertEqual((run.returncode, out), (0, "2 %s\n" % ({"w1", "w2"} - {worker}).pop()))
+            self.assertIn("started again, attempt 2; the output so far is of an earlier one", err)
+
     def test_without_dispatchers(self):
         with Dev("--dispatchers=2") as dev:
             dev.kill("d1")

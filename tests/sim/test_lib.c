@@ -1096,12 +1096,18 @@ END_TEST
 /* ---- follow ---- */
 
 static char output[2][4096];
-static int stream_ends;
+static int stream_ends, again;
 
 static void
 take_output(void *context, int stream, const void *data, size_t size)
 {
 	(void)context;
+	if (stream == 0) {
+		ck_assert_ptr_null(data);
+		ck_assert_str_eq(output[0], "first ");	/* told in the right place */
+		again = again * 10 + (int)size;
+		return;
+	}
 	stream_ends += size == 0;
 	strncat(output[stream - 1], data ? data : "", size);
 }
@@ -1113,7 +1119,7 @@ follow(int error, int missed_wanted)
 
 	memset(&seen, 0, sizeof seen);
 	memset(output, 0, sizeof output);
-	stream_ends = 0;
+	stream_ends = again = 0;
 	ck_assert_int_eq(zkq_follow_wait(handle, id, 60000, take_output, see, NULL, &missed), error);
 	ck_assert_int_eq(stream_ends, 2);
 	ck_assert_int_eq(missed, missed_wanted);
@@ -1126,6 +1132,7 @@ START_TEST(follow_a_short_one)
 	world = finish_soon;
 	follow(ZKQ_OK, 0);
 	ck_assert_str_eq(output[0], "hello\n");
+	ck_assert_int_eq(again, 0);
 	ck_assert_int_eq(seen.calls, 1);
 	ck_assert_str_eq(seen.state, "done");
 }
@@ -1222,6 +1229,7 @@ START_TEST(follow_over_attempts)
 	world = serve;
 	follow(ZKQ_OK, 0);
 	ck_assert_str_eq(output[0], "first second, complete\n");
+	ck_assert_int_eq(again, 2);
 	ck_assert_str_eq(output[1], "");
 	ck_assert_int_eq(seen.attempt, 2);
 	close(server);
