@@ -384,7 +384,10 @@ class VerdictTest(unittest.TestCase):
         history.records[-1].wall_ms = last + 700
         self.assertEqual(history.judge().next_assign_after(last + 200), 500)
         self.assertIsNone(history.judge().next_assign_after(last + 701))
+        # B waited from its submission on, but for the moment in which A was given out.
         self.assertEqual(history.judge().longest_pause(last, last + 1000), 700)
+        self.assertEqual(history.judge().longest_pause(last + 600, last + 1000), 100)
+        self.assertEqual(history.judge().longest_pause(last + 700, last + 9000), 0)
 
 
 def jute_string(text):

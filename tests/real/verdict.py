@@ -71,6 +71,9 @@ class Verdict:
         self.candidates = frozenset()
         self.too_long = set()
         self.lives = {}         # folder below assign: its live- znodes
+        self.unclaimed = set()  # ids of live tasks without a claim
+        self.starving_since = None
+        self.starving = []      # (from, to) in wall ms: tasks waited and no claim was made
         self.revocations = []   # (wall_ms, folder) of each claim that a leader took back
 
     # ---- helpers ----
@@ -127,6 +130,9 @@ class Verdict:
         self.note_lives(record)
         for key in touched:
             self.check_task(record, self.tasks[key])
+            self.note_waiting(self.tasks[key])
+        self.note_starving(record.wall_ms, any(op.kind == CREATE and where[0] == "assign" and len(where) == 3
+                                               and CLAIM.match(where[2]) for op, where in effects))
         self.check_inbox_moves(record, effects, actor)
         for op, _ in effects:
             if op.kind == CREATE:
@@ -305,6 +311,20 @@ class Verdict:
             if live not in task.tasks:
                 self.fault(record, "claim", "%s claims a task that is not in tasks" % path)
 
+    def note_waiting(self, task):
+        if task.tasks and not task.claims:
+            self.unclaimed.add(task.id)
+        else:
+            self.unclaimed.discard(task.id)
+
+    def note_starving(self, wall_ms, claimed):
+        """Keeps the times in which a task waited and nothing was given out."""
+        if self.starving_since is not None and (claimed or not self.unclaimed):
+            self.starving.append((self.starving_since, wall_ms))
+            self.starving_since = None
+        if self.starving_since is None and self.unclaimed:
+            self.starving_since = wall_ms
+
     def check_inbox_moves(self, record, effects, actor):
         """An inbox task leaves by one multi of the leader that makes a task or a dead letter of it."""
         gone = [(op, where) for op, where in effects if op.kind == DELETE and where[0] == "queues" and len(where) == 4
@@ -454,9 +474,9 @@ class Verdict:
         return None
 
     def longest_pause(self, from_ms, to_ms):
-        """The longest time without a new claim between two times, in ms."""
-        times = [from_ms] + [claim.wall_ms for claim in self.claimed if from_ms <= claim.wall_ms <= to_ms] + [to_ms]
-        return max(b - a for a, b in zip(times, times[1:]))
+        """The longest time between two times in which a task waited and no claim was made, in ms."""
+        open_end = [(self.starving_since, to_ms)] if self.starving_since is not None else []
+        return max([0] + [min(b, to_ms) - max(a, from_ms) for a, b in self.starving + open_end])
 
     def summary(self):
         states = {}
