@@ -40,12 +40,18 @@ submitter_draw(struct submitter *s)
 	return ++s->requests;
 }
 
+void
+submitter_ask_again(struct submitter *s, const struct event *event)
+{
+	s->pause_until_ms = event->now_ms + ASK_AGAIN_MS;
+}
+
 bool
 submitter_says_nothing(struct submitter *s, const struct event *event, enum rc rc)
 {
 	if (rc != RC_UNKNOWN && rc != RC_NOTSENT && rc != RC_NOMEM)
 		return false;
-	s->pause_until_ms = event->now_ms + ASK_AGAIN_MS;
+	submitter_ask_again(s, event);
 	return true;
 }
 

@@ -225,7 +225,7 @@ list_reply(struct submitter *s, struct cancel *cancel, const struct event *event
 		return;
 	}
 	if (!cancel->synced || (reply->rc != RC_OK && reply->rc != RC_NONODE)) {
-		submitter_says_nothing(s, event, reply->rc);
+		submitter_ask_again(s, event);
 		next_state(cancel, CANCEL_LIST);
 		return;
 	}
@@ -270,7 +270,7 @@ result_reply(struct submitter *s, struct cancel *cancel, const struct event *eve
 		return;
 	}
 	if (reply->rc != RC_NONODE) {
-		submitter_says_nothing(s, event, reply->rc);
+		submitter_ask_again(s, event);
 		cancel->again = true;
 	}
 	if (--cancel->left > 0)

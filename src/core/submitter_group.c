@@ -374,8 +374,8 @@ class_reply(struct submitter *s, struct group *group, const struct event *event,
 	if (reply->rc == RC_NONODE)
 		/* The folder is gone: so may be the queue. May free the group. */
 		lane_stale(s, group->lane, plan);
-	else
-		submitter_says_nothing(s, event, reply->rc);
+	else if (reply->rc != RC_OK && !submitter_says_nothing(s, event, reply->rc))
+		group_refuse(s, group, REFUSED_OTHER, "ZooKeeper refused to register the class of the task", plan);
 }
 
 static void
@@ -406,8 +406,9 @@ key_reply(struct submitter *s, struct group *group, const struct event *event, s
 		set_state(s, group, GROUP_WAITING);
 		if (reply->tag == TAG_KEY_DIR && reply->rc == RC_NONODE)
 			lane_stale(s, group->lane, plan);	/* may free the group */
-		else
-			submitter_says_nothing(s, event, reply->rc);
+		else if (reply->rc != RC_OK && reply->rc != (reply->tag == TAG_KEY_DIR ? RC_NODEEXISTS : RC_NONODE) &&
+		    !submitter_says_nothing(s, event, reply->rc))
+			group_refuse(s, group, REFUSED_OTHER, "ZooKeeper refused to keep the key", plan);
 	}
 }
 

@@ -145,7 +145,9 @@ struct submitter {
 
 /* submitter.c */
 uint64_t submitter_draw(struct submitter *s);
-/* Whether rc says nothing about the question; then nothing is asked for a moment. */
+/* Nothing is asked for a moment: whatever goes wrong, no loop of requests comes of it. */
+void submitter_ask_again(struct submitter *s, const struct event *event);
+/* Whether rc says nothing about the question; then nothing is asked for a moment, either. */
 bool submitter_says_nothing(struct submitter *s, const struct event *event, enum rc rc);
 /* NULL when memory runs out (plan->failed). */
 struct answer *submitter_answer(struct plan *plan, enum answer_kind kind, uint64_t call_id, int index);

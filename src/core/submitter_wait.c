@@ -332,7 +332,7 @@ get_reply(struct submitter *s, struct watched *w, const struct event *event, str
 	} else if (reply->rc == RC_NOAUTH) {
 		answer_refusal(s, w, a, ANSWER_REFUSED, REFUSED_NOAUTH, plan);
 	} else {
-		submitter_says_nothing(s, event, reply->rc);
+		submitter_ask_again(s, event);
 		a->armed = w->dead.armed = false;
 		w->done.armed = w->done.armed && !w->whole;
 	}
@@ -359,7 +359,7 @@ result_reply(struct submitter *s, struct watched *w, const struct event *event, 
 	} else if (reply->rc == RC_NOAUTH) {
 		answer_refusal(s, w, a, ANSWER_REFUSED, REFUSED_NOAUTH, plan);
 	} else {
-		submitter_says_nothing(s, event, reply->rc);
+		submitter_ask_again(s, event);
 	}
 }
 
@@ -391,7 +391,7 @@ folder_reply(struct submitter *s, struct watched *w, const struct event *event, 
 				get_result(w, a, dead, plan);
 		}
 	} else {
-		submitter_says_nothing(s, event, reply->rc);
+		submitter_ask_again(s, event);
 	}
 }
 
@@ -417,7 +417,7 @@ check_reply(struct submitter *s, struct watched *w, const struct event *event, s
 		return;
 	}
 	if (!w->check_synced || (reply->rc != RC_OK && reply->rc != RC_NONODE)) {
-		submitter_says_nothing(s, event, reply->rc);
+		submitter_ask_again(s, event);
 		return;
 	}
 	for (int i = 0; reply->rc == RC_OK && i < reply->child_count; i++) {

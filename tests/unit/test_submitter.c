@@ -369,6 +369,55 @@ START_TEST(class_registered)
 }
 END_TEST
 
+/* A refusal that no rule foresees (a quota, a server that sheds load) is told; it is not asked for again and again. */
+START_TEST(class_refused)
+{
+	struct request multi = first_multi(1, false);
+
+	fail_op(&multi, 1, RC_NONODE);
+	struct request room = want(REQ_EXISTS, NODE_CLASSES);
+	answer_rc(&room, RC_OK);
+	struct request create = want(REQ_MULTI, 0);
+	fail_op(&create, 0, RC_OTHER);
+	ck_assert_int_eq(want_answer(ANSWER_REFUSED, 10, 0)->code, REFUSED_OTHER);
+	want_end();
+}
+END_TEST
+
+START_TEST(key_folder_refused)
+{
+	connect_session(1, true);
+	call_submit_key(10, 1, false, "mine");
+	read_tail(4);
+	struct request multi = want(REQ_MULTI, 0);
+	fail_op(&multi, 2, RC_NONODE);
+	struct request folder = want(REQ_MULTI, 0);
+	fail_op(&folder, 0, RC_OTHER);
+	ck_assert_int_eq(want_answer(ANSWER_REFUSED, 10, 0)->code, REFUSED_OTHER);
+	want_end();
+}
+END_TEST
+
+START_TEST(odd_answers_are_not_asked_for_at_once)
+{
+	struct task_id id = { .queue = "default", .seg = 4, .token = "aaaaaaaaaaaa" };
+
+	connect_session(1, true);
+	call_ids(CALL_CANCEL, 10, &id, 1);
+	struct request list = want(REQ_LIST, NODE_SEGMENT);
+	answer_rc(&list, RC_OTHER);
+	want_end();
+	call_ids(CALL_WAIT, 11, &id, 1);
+	want_end();
+	now += 1000;
+	struct event event = { .kind = EV_TICK };
+	step(&event);
+	struct request result = want(REQ_EXISTS, NODE_RESULT);
+	answer_rc(&result, RC_OTHER);
+	want_end();
+}
+END_TEST
+
 START_TEST(rolls_when_full)
 {
 	struct request multi = first_multi(1, false);
@@ -916,6 +965,9 @@ main(void)
 	tcase_add_test(tc, batches);
 	tcase_add_test(tc, singles_share_a_multi);
 	tcase_add_test(tc, class_registered);
+	tcase_add_test(tc, class_refused);
+	tcase_add_test(tc, key_folder_refused);
+	tcase_add_test(tc, odd_answers_are_not_asked_for_at_once);
 	tcase_add_test(tc, rolls_when_full);
 	tcase_add_test(tc, late_roller);
 	tcase_add_test(tc, late_submitter);
