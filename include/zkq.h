@@ -249,10 +249,31 @@ int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, cons
 /* stream: 1 stdout, 2 stderr. size 0 = that stream has ended. stream 0: the task was started again, size is the number of
  * the attempt that the output is of from here on (data is NULL). */
 typedef void zkq_output_fn(void *context, int stream, const void *data, size_t size);
-/* Follows the output of a task from its worker's log server until the task has ended (its result is there),
- * across attempts, blocking; then calls done (if not NULL) once with the result. Output that cannot be
- * reached is left out; *missed counts such attempts. Without a reachable worker the stored end of the output
- * is given. timeout_ms < 0 = as long as it takes. */
+/* Where output came from. */
+enum zkq_output_source {
+	ZKQ_OUTPUT_NONE = 0,	/* there is none: the attempt has not begun, or it is not known where its output is */
+	ZKQ_OUTPUT_WORKER,	/* all of it from the worker, or the result holds all of it */
+	ZKQ_OUTPUT_PART,	/* some could not be fetched from its worker */
+	ZKQ_OUTPUT_END,		/* the worker cannot be reached or has it no more: the end that the result holds */
+};
+
+struct zkq_output_options {
+	size_t size;		/* sizeof(struct zkq_output_options); zero the rest before filling it */
+	int follow;		/* until the task has ended, across attempts and workers; else what is there now, and return */
+	int streams;		/* 1 stdout, 2 stderr, 0 or 3 both. Without follow stdout comes first, then stderr */
+	int attempt;		/* 0 = the present or last one; others not with follow. Workers keep what they have for a while */
+	int lines;		/* > 0: only so many last lines of each stream, of the last 4 MiB; then what follows */
+};
+
+/* Gets the output of a task from its worker, which the calling machine must be able to reach. Blocking; output
+ * runs meanwhile, and in the end once for each stream with size 0. timeout_ms < 0 = as long as it takes. done
+ * (may be NULL): once, when follow is set with the result, else with what is known of the task. source may be
+ * NULL. Returns ZKQ_OK, whatever source says; ZKQ_ENOENT (no such task), ZKQ_ETIMEOUT (the task goes on) ...
+ * */
+int zkq_output_wait(struct zkq *handle, const char *id, const struct zkq_output_options *options, int timeout_ms,
+    zkq_output_fn *output, zkq_info_fn *done, void *context, enum zkq_output_source *source);
+/* The same with follow set, all of both streams; *missed, if not NULL, counts the attempts some output of
+ * which could not be fetched. */
 int zkq_follow_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_output_fn *output, zkq_info_fn *done,
     void *context, int *missed);
 

@@ -82,8 +82,8 @@ catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-static void
-print_json(int stream, const void *data, size_t size)
+void
+follow_json(int stream, const void *data, size_t size)
 {
 	struct jsonout json;
 
@@ -139,7 +139,7 @@ take_output(void *context, int stream, const void *data, size_t size)
 	}
 	state.shown += size;
 	if (settings.json) {
-		print_json(stream, data, size);
+		follow_json(stream, data, size);
 	} else {
 		terminal_stream_write(to, size ? data : NULL, size);
 		fflush(to->out);

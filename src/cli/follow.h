@@ -5,6 +5,7 @@
 #define ZKQ_CLI_FOLLOW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "zkq.h"
 
@@ -12,6 +13,8 @@
  * owner: the task is ours alone: SIGINT and SIGTERM cancel it, and so does a reader of stdout that goes away. Otherwise they
  * end this process, and the task goes on. */
 int follow_task(struct zkq *handle, const char *id, bool output, bool owner);
+/* A piece of output as a line of JSON. */
+void follow_json(int stream, const void *data, size_t size);
 /* Says why a task that ended has no exit code of its own, or was stopped. */
 void follow_say(const struct zkq_info *info);
 

@@ -225,6 +225,12 @@ on_closed(struct evhttp_connection *connection, void *context)
 }
 
 void
+http_header(struct http_request *request, const char *name, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(request->request), name, value);
+}
+
+void
 http_stream(struct http_request *request, const char *type, const struct http_stream_callbacks *callbacks, void *context)
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(request->request);

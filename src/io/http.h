@@ -33,6 +33,8 @@ struct http_stream_callbacks {
 	void (*gone)(void *context);	/* the client has; the request is over, no further call for it */
 };
 
+/* Adds a header to the answer, before it is given. */
+void http_header(struct http_request *request, const char *name, const char *value);
 /* Begins an answer of unknown length. */
 void http_stream(struct http_request *request, const char *type, const struct http_stream_callbacks *callbacks,
     void *context);

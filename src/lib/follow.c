@@ -27,7 +27,8 @@ struct attempt {
 	char worker[WORKER_NAME_MAX + 1];
 	int number;		/* 0 = none */
 	uint64_t offset[2];
-	bool ended[2];
+	bool ended[2];		/* or not wanted */
+	bool placed[2];		/* offset is that of the file, not of what was given */
 	bool given;		/* something of it was given */
 	bool reached;		/* its log server answered */
 	char *address, *token;
@@ -51,6 +52,9 @@ struct follow {
 	int64_t heard_ms;	/* something came */
 	int missed;
 	int told;		/* the last attempt that was turned to */
+	struct zkq_output_options options;
+	int lines;		/* of the first attempt that is read */
+	enum zkq_output_source source;
 };
 
 /* ---- the result ---- */
@@ -111,6 +115,8 @@ forget_attempt(struct follow *follow)
 	http_close(&follow->http[1]);
 	if (attempt->number && !attempt->reached)
 		follow->missed++;
+	if (attempt->reached)
+		follow->lines = 0;	/* what comes next is new */
 	free(attempt->address);
 	free(attempt->token);
 	memset(attempt, 0, sizeof *attempt);
@@ -125,10 +131,12 @@ turn_to(struct follow *follow, const char *worker, int number)
 		return;
 	forget_attempt(follow);
 	attempt->number = number;
-	if (number > 1 && number != follow->told)
+	if (follow->options.follow && number > 1 && number != follow->told)
 		follow->output(follow->context, 0, NULL, (size_t)number);
 	follow->told = number;
 	snprintf(attempt->worker, sizeof attempt->worker, "%s", worker);
+	for (int i = 0; i < 2; i++)
+		attempt->ended[i] = follow->options.streams && !(follow->options.streams & 1 << i);
 }
 
 /* The token as it lies in logkeys: {"v":1,"token":"..."}. */
@@ -186,22 +194,26 @@ close_streams(struct follow *follow)
 	}
 }
 
-/* Opens the streams of the attempt that have not ended. False when its worker cannot be reached now. */
+/* Opens those streams (bits) of the attempt that have not ended. False when its worker cannot be reached now. */
 static bool
-open_streams(struct follow *follow)
+open_streams(struct follow *follow, int streams)
 {
 	static const char *const names[2] = { "stdout", "stderr" };
 	struct attempt *attempt = &follow->attempt;
-	char path[128];
+	char path[128], what[48];
 
 	if (!attempt->address && !read_address(follow))
 		return false;
 	bool open = false;
 	for (int i = 0; i < 2; i++) {
-		if (attempt->ended[i])
+		if (attempt->ended[i] || !(streams & 1 << i))
 			continue;
-		snprintf(path, sizeof path, "/log/%s/%d/%s?from=%llu&follow=1", follow->text, attempt->number, names[i],
-		    (unsigned long long)attempt->offset[i]);
+		if (follow->lines && !attempt->offset[i])
+			snprintf(what, sizeof what, "lines=%d", follow->lines);
+		else
+			snprintf(what, sizeof what, "from=%llu", (unsigned long long)attempt->offset[i]);
+		snprintf(path, sizeof path, "/log/%s/%d/%s?%s%s", follow->text, attempt->number, names[i], what,
+		    follow->options.follow ? "&follow=1" : "");
 		open |= http_open(&follow->http[i], attempt->address, path, attempt->token);
 	}
 	follow->heard_ms = link_now_ms();
@@ -221,6 +233,9 @@ take_output(void *context, const void *data, size_t size)
 
 	if (!size)
 		return;
+	if (!follow->attempt.placed[stream->index] && follow->http[stream->index].from_known)
+		follow->attempt.offset[stream->index] = follow->http[stream->index].from;
+	follow->attempt.placed[stream->index] = true;
 	follow->attempt.offset[stream->index] += size;
 	follow->attempt.given = true;
 	follow->output(follow->context, stream->index + 1, data, size);
@@ -281,12 +296,13 @@ read_streams(struct follow *follow)
 		struct pollfd fds[2];
 		int count = 0;
 		int64_t now = link_now_ms(), until = follow->heard_ms + (follow->answered ? LAST_MS : QUIET_MS);
+		bool over = follow->options.follow && follow->answered;
 
 		for (int i = 0; i < 2; i++)
 			if (http_open_now(&follow->http[i]))
 				fds[count++] = (struct pollfd){ .fd = follow->http[i].fd,
 				    .events = http_events(&follow->http[i]) };
-		if (follow->answered && (follow->error != ZKQ_OK ||
+		if (over && (follow->error != ZKQ_OK ||
 		    (int)follow->result.attempt != follow->attempt.number))
 			return;
 		if (now >= follow->deadline)
@@ -348,7 +364,7 @@ follow_attempts(struct follow *follow)
 			continue;
 		}
 		uint64_t before = follow->attempt.offset[0] + follow->attempt.offset[1];
-		if (open_streams(follow))
+		if (open_streams(follow, 3))
 			read_streams(follow);
 		close_streams(follow);
 		if (attempt_read(&follow->attempt) || follow->attempt.offset[0] + follow->attempt.offset[1] != before)
@@ -368,14 +384,32 @@ tail_is_all(const struct outcome *outcome)
 	    (!outcome->stdout_bytes || !outcome->stderr_bytes);
 }
 
+/* How many bytes lie before the last lines; 0 lines = all. */
+static size_t
+before_lines(const char *text, size_t len, int lines)
+{
+	for (size_t i = len; lines && i > 0; i--)
+		if (text[i - 1] == '\n' && i < len && --lines == 0)
+			return i;
+	return 0;
+}
+
 static void
 give_tail(struct follow *follow)
 {
 	const struct outcome *outcome = &follow->result.outcome;
+	int stream = !outcome->stdout_bytes && outcome->stderr_bytes ? 2 : 1;
+	bool mixed = outcome->stdout_bytes && outcome->stderr_bytes;
 
-	if (outcome->tail && outcome->tail_len)
-		follow->output(follow->context, !outcome->stdout_bytes && outcome->stderr_bytes ? 2 : 1, outcome->tail,
-		    outcome->tail_len);
+	if (!outcome->tail || !outcome->tail_len)
+		return;
+	if (follow->options.streams && !(follow->options.streams & stream)) {
+		if (!mixed)
+			return;		/* all of it is of the other stream */
+		stream = follow->options.streams;
+	}
+	size_t skip = before_lines(outcome->tail, outcome->tail_len, follow->lines);
+	follow->output(follow->context, stream, outcome->tail + skip, outcome->tail_len - skip);
 }
 
 /* What is left of the attempt that gave the result. */
@@ -402,54 +436,227 @@ read_rest(struct follow *follow)
 		give_tail(follow);
 		return;
 	}
-	if (open_streams(follow))
+	if (open_streams(follow, 3))
 		read_streams(follow);
 	close_streams(follow);
 	if (attempt_read(attempt))
 		return;
 	attempt->reached = false;
-	if (!attempt->given)
+	if (attempt->given)
+		return;
+	give_tail(follow);
+	follow->source = ZKQ_OUTPUT_END;
+}
+
+static void
+tell_result(struct follow *follow, zkq_info_fn *done)
+{
+	struct record record = { .kind = REC_RESULT, .result = follow->result };
+	struct info_room room;
+	struct zkq_info info;
+	size_t len;
+
+	info_of_result(&info, &room, &follow->id, &follow->result, follow->dead);
+	info.json = record_encode(&follow->arena, &record, &len);
+	done(follow->context, 0, ZKQ_OK, &info);
+}
+
+static int
+follow_all(struct follow *follow, zkq_info_fn *done)
+{
+	uint64_t call_id = begin_wait(follow);
+
+	if (!call_id)
+		return ZKQ_ENOMEM;
+	follow_attempts(follow);
+	if (!follow->answered) {
+		handle_forget(follow->handle, call_id);
+		follow->error = handle_late(follow->handle);
+	}
+	if (follow->answered && follow->error == ZKQ_OK)
+		read_rest(follow);
+	forget_attempt(follow);
+	if (!follow->source)
+		follow->source = follow->missed ? ZKQ_OUTPUT_PART : ZKQ_OUTPUT_WORKER;
+	follow->output(follow->context, 1, NULL, 0);
+	follow->output(follow->context, 2, NULL, 0);
+	if (follow->answered && follow->error == ZKQ_OK && done)
+		tell_result(follow, done);
+	return follow->error;
+}
+
+/* ---- what is there now ---- */
+
+struct present {
+	struct follow *follow;
+	zkq_info_fn *done;
+	int attempt;			/* the present or last one; 0 = none yet */
+	char worker[WORKER_NAME_MAX + 1];
+	bool ended;
+};
+
+static void
+keep_present(void *context, int index, int error, const struct zkq_info *info)
+{
+	struct present *present = context;
+	struct follow *follow = present->follow;
+	struct outcome *outcome = &follow->result.outcome;
+
+	follow->error = error;
+	if (present->done)
+		present->done(follow->context, index, error, info);
+	if (error != ZKQ_OK)
+		return;
+	present->attempt = info->attempt;
+	present->ended = info->ended;
+	snprintf(present->worker, sizeof present->worker, "%s", info->worker ? info->worker : "");
+	outcome->stdout_bytes = info->stdout_bytes;
+	outcome->stderr_bytes = info->stderr_bytes;
+	outcome->tail = arena_copy(&follow->arena, info->tail, info->tail_size);
+	outcome->tail_len = info->tail_size;
+	if (follow->arena.failed)
+		follow->error = ZKQ_ENOMEM;
+}
+
+/* All that is wanted of the attempt from this worker. */
+static bool
+fetch(struct follow *follow, const char *worker, int number)
+{
+	turn_to(follow, worker, number);
+	for (int i = 0; i < 2 && link_now_ms() < follow->deadline; i++) {
+		if (follow->attempt.ended[i])
+			continue;
+		if (open_streams(follow, 1 << i))
+			read_streams(follow);
+		close_streams(follow);
+		if (!follow->attempt.ended[i])
+			return false;
+	}
+	return attempt_read(&follow->attempt);
+}
+
+struct worker_names {
+	struct arena arena;
+	char (*list)[WORKER_NAME_MAX + 1];
+	int count;
+};
+
+static void
+take_worker_names(void *context, const struct reply *reply)
+{
+	struct worker_names *names = context;
+
+	if (reply->rc != RC_OK)
+		return;
+	names->list = arena_alloc(&names->arena, (size_t)(reply->child_count + 1) * sizeof *names->list);
+	for (int i = 0; names->list && i < reply->child_count; i++)
+		if (reply->children[i].kind == NODE_WORKER)
+			memcpy(names->list[names->count++], reply->children[i].worker, WORKER_NAME_MAX + 1);
+}
+
+/* Which worker had an attempt that is over is recorded nowhere: each is asked. */
+static bool
+fetch_from_any(struct follow *follow, int number)
+{
+	struct worker_names names = { .count = 0 };
+	bool found = false;
+
+	plan_list(&follow->reads.plan, 0, 0, node_plain(NODE_WORKERS), false);
+	follow->error = reads_run(follow->handle, &follow->reads, take_worker_names, &names, follow->deadline);
+	for (int i = 0; follow->error == ZKQ_OK && i < names.count && !found && !follow->attempt.given; i++)
+		found = fetch(follow, names.list[i], number);
+	arena_free(&names.arena);
+	return found;
+}
+
+static void
+read_present(struct follow *follow, const struct present *present)
+{
+	int number = follow->options.attempt ? follow->options.attempt : present->attempt;
+	bool last = number == present->attempt && present->worker[0];
+
+	if (!present->attempt || number > present->attempt)
+		return;
+	if (last && present->ended && tail_is_all(&follow->result.outcome)) {
 		give_tail(follow);
+		follow->source = ZKQ_OUTPUT_WORKER;
+		return;
+	}
+	bool found = last ? fetch(follow, present->worker, number) : fetch_from_any(follow, number);
+	if (found) {
+		follow->source = ZKQ_OUTPUT_WORKER;
+	} else if (follow->attempt.given) {
+		follow->source = ZKQ_OUTPUT_PART;
+	} else if (last && present->ended) {
+		give_tail(follow);
+		follow->source = ZKQ_OUTPUT_END;
+	}
+}
+
+static int
+read_once(struct follow *follow, zkq_info_fn *done)
+{
+	struct present present = { .follow = follow, .done = done };
+	const char *id = follow->text;
+	int64_t left = follow->deadline == NEVER ? -1 : follow->deadline - link_now_ms();
+	int error = zkq_get_wait(follow->handle, &id, 1, left > INT32_MAX ? -1 : (int)left, keep_present, &present);
+
+	if (error == ZKQ_OK)
+		error = follow->error;
+	if (error != ZKQ_OK)
+		return error;
+	follow->answered = true;	/* nothing more is expected: LAST_MS counts */
+	read_present(follow, &present);
+	forget_attempt(follow);
+	follow->output(follow->context, 1, NULL, 0);
+	follow->output(follow->context, 2, NULL, 0);
+	return follow->error;
+}
+
+/* ---- calls ---- */
+
+static int
+get_output(struct zkq *handle, const char *id, const struct zkq_output_options *given, int timeout_ms, zkq_output_fn *output,
+    zkq_info_fn *done, void *context, enum zkq_output_source *source, int *missed)
+{
+	struct follow follow = { .handle = handle, .output = output, .context = context,
+		.deadline = deadline_after(timeout_ms), .http = { { .fd = -1 }, { .fd = -1 } } };
+	struct zkq_output_options *options = &follow.options;
+
+	if (handle->inside || !output || !id || !id_parse(id, &follow.id) || !given || given->size < sizeof given->size)
+		return ZKQ_EINVAL;
+	memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+	if (options->streams < 0 || options->streams > 3 || options->attempt < 0 || options->lines < 0 ||
+	    (options->follow && options->attempt))
+		return ZKQ_EINVAL;
+	follow.lines = options->lines;
+	id_write(&follow.id, follow.text);
+	int error = options->follow ? follow_all(&follow, done) : read_once(&follow, done);
+	if (source)
+		*source = follow.source;
+	if (missed)
+		*missed = follow.missed;
+	reads_free(&follow.reads);
+	arena_free(&follow.arena);
+	return error;
+}
+
+int
+zkq_output_wait(struct zkq *handle, const char *id, const struct zkq_output_options *options, int timeout_ms,
+    zkq_output_fn *output, zkq_info_fn *done, void *context, enum zkq_output_source *source)
+{
+	if (source)
+		*source = ZKQ_OUTPUT_NONE;
+	return get_output(handle, id, options, timeout_ms, output, done, context, source, NULL);
 }
 
 int
 zkq_follow_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_output_fn *output, zkq_info_fn *done,
     void *context, int *missed)
 {
-	struct follow follow = { .handle = handle, .output = output, .context = context,
-		.deadline = deadline_after(timeout_ms), .http = { { .fd = -1 }, { .fd = -1 } } };
+	static const struct zkq_output_options options = { .size = sizeof options, .follow = 1 };
 
 	if (missed)
 		*missed = 0;
-	if (handle->inside || !output || !id || !id_parse(id, &follow.id))
-		return ZKQ_EINVAL;
-	id_write(&follow.id, follow.text);
-	uint64_t call_id = begin_wait(&follow);
-	if (!call_id)
-		return ZKQ_ENOMEM;
-	follow_attempts(&follow);
-	if (!follow.answered) {
-		handle_forget(handle, call_id);
-		follow.error = handle_late(handle);
-	}
-	if (follow.answered && follow.error == ZKQ_OK)
-		read_rest(&follow);
-	forget_attempt(&follow);
-	output(context, 1, NULL, 0);
-	output(context, 2, NULL, 0);
-	if (follow.answered && follow.error == ZKQ_OK && done) {
-		struct record record = { .kind = REC_RESULT, .result = follow.result };
-		struct info_room room;
-		struct zkq_info info;
-		size_t len;
-
-		info_of_result(&info, &room, &follow.id, &follow.result, follow.dead);
-		info.json = record_encode(&follow.arena, &record, &len);
-		done(context, 0, ZKQ_OK, &info);
-	}
-	if (missed)
-		*missed = follow.missed;
-	reads_free(&follow.reads);
-	arena_free(&follow.arena);
-	return follow.error;
+	return get_output(handle, id, &options, timeout_ms, output, done, context, NULL, missed);
 }

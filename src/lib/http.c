@@ -138,7 +138,7 @@ header(const char *head, const char *name)
 static void
 read_head(struct http *http)
 {
-	const char *encoding, *length;
+	const char *encoding, *length, *from;
 
 	if (strncmp(http->head, "HTTP/1.", 7) || sscanf(http->head, "HTTP/1.%*1d %3d", &http->status) != 1) {
 		over(http, HTTP_BROKEN);
@@ -150,6 +150,9 @@ read_head(struct http *http)
 	}
 	encoding = header(http->head, "Transfer-Encoding");
 	length = header(http->head, "Content-Length");
+	from = header(http->head, "Zkq-From");
+	http->from_known = from != NULL;
+	http->from = from ? strtoull(from, NULL, 10) : 0;
 	http->framing = HTTP_UNTIL_CLOSE;
 	if (encoding && !strncasecmp(encoding, "chunked", 7)) {
 		http->framing = HTTP_CHUNKED;

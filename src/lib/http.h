@@ -29,6 +29,8 @@ struct http {
 	char head[4096];	/* status line and headers; later the line of a chunk's size */
 	size_t head_len;
 	enum http_framing framing;
+	bool from_known;	/* the answer told at which byte it begins: */
+	uint64_t from;
 	uint64_t left;		/* of the body or the chunk */
 	int chunk_part;		/* 0 size line, 1 data, 2 line end behind it, 3 trailer */
 };

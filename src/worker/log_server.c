@@ -3,6 +3,7 @@
  * any say over tasks; what it knows of running ones the runner tells it.
  *
  *     GET /log/<id>/<attempt>/<stdout|stderr>?from=OFFSET&follow=1     Authorization: Bearer <token>
+ *     GET ...?lines=N&follow=1     the last N lines and what follows; the answer's Zkq-From tells the offset of the first byte
  *     GET /livez
  */
 #include "config.h"
@@ -28,6 +29,7 @@
 #include "worker/options.h"
 
 #define PIECE (64 * 1024)
+#define LINES_SPAN (4 * 1024 * 1024)	/* lines are looked for in so many bytes: others wait meanwhile */
 #define ENDED_MAX 4096		/* ends remembered: a task that wrote nothing has no files to be known by */
 #define OLD_AGE_S (7 * 24 * 3600)
 #define OLD_BYTES (5ULL * 1024 * 1024 * 1024)
@@ -214,12 +216,52 @@ parse_from(const char *text, uint64_t *offset)
 	return true;
 }
 
+static bool
+parse_lines(const char *text, long *lines)
+{
+	*lines = 0;
+	if (!text)
+		return true;
+	if (!*text || strspn(text, "0123456789") != strlen(text) || strlen(text) > 9)
+		return false;
+	*lines = strtol(text, NULL, 10);
+	return *lines > 0;
+}
+
+/* Where the last lines of the file begin, or what of them is in the last LINES_SPAN bytes. A last line without an end is one. */
+static uint64_t
+begin_of_lines(int fd, long lines)
+{
+	static char piece[PIECE];
+	off_t size = lseek(fd, 0, SEEK_END), end = size;
+
+	if (size <= 0)
+		return 0;
+	while (end > 0 && size - end < LINES_SPAN) {
+		size_t want = end < PIECE ? (size_t)end : PIECE;
+		ssize_t got = pread(fd, piece, want, end - (off_t)want);
+
+		if (got != (ssize_t)want)
+			break;
+		for (size_t i = want; i > 0; i--) {
+			off_t at = end - (off_t)want + (off_t)i;
+
+			if (piece[i - 1] == '\n' && at < size && --lines == 0)
+				return (uint64_t)at;
+		}
+		end -= (off_t)want;
+	}
+	return (uint64_t)end;
+}
+
 static void
 serve_log(struct log_server *server, struct http_request *request)
 {
 	static const struct http_stream_callbacks callbacks = { .ready = on_ready, .gone = on_gone };
 	struct reader *reader = calloc(1, sizeof *reader);
 	const char *follow = http_query(request, "follow");
+	char from[24];
+	long lines;
 
 	if (!reader) {
 		http_reply(request, 503, "out of memory\n");
@@ -233,9 +275,15 @@ serve_log(struct log_server *server, struct http_request *request)
 		http_reply(request, 404, "no such log\n");
 	} else if (!parse_from(http_query(request, "from"), &reader->offset)) {
 		http_reply(request, 400, "from: not a number\n");
+	} else if (!parse_lines(http_query(request, "lines"), &lines)) {
+		http_reply(request, 400, "lines: not a number\n");
 	} else {
 		open_log(reader);
 		if (reader->fd >= 0 || find(server, reader->key)) {
+			if (lines)
+				reader->offset = reader->fd >= 0 ? begin_of_lines(reader->fd, lines) : 0;
+			snprintf(from, sizeof from, "%llu", (unsigned long long)reader->offset);
+			http_header(request, "Zkq-From", from);
 			DL_APPEND(server->readers, reader);
 			http_stream(request, "application/octet-stream", &callbacks, reader);
 			go_on(reader);

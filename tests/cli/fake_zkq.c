@@ -288,6 +288,28 @@ zkq_follow_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_output_f
 	return zkq_wait_wait(handle, id, timeout_ms, done, context);
 }
 
+/* Of both streams, what is asked for; source=N is where it came from. */
+int
+zkq_output_wait(struct zkq *handle, const char *id, const struct zkq_output_options *options, int timeout_ms,
+    zkq_output_fn *output, zkq_info_fn *done, void *context, enum zkq_output_source *source)
+{
+	char text[64];
+
+	(void)timeout_ms;
+	if (knob("output"))
+		return knob("output");
+	*source = knob("source") ? (enum zkq_output_source)(knob("source") - 1) : ZKQ_OUTPUT_WORKER;
+	snprintf(text, sizeof text, "follow=%d lines=%d attempt=%d \x1b[2J\n", options->follow, options->lines,
+	    options->attempt);
+	if (*source != ZKQ_OUTPUT_NONE && options->streams != 2)
+		output(context, 1, text, strlen(text));
+	if (*source != ZKQ_OUTPUT_NONE && options->streams != 1)
+		output(context, 2, "err\n", 4);
+	output(context, 1, NULL, 0);
+	output(context, 2, NULL, 0);
+	return options->follow ? zkq_wait_wait(handle, id, -1, done, context) : zkq_get_wait(handle, &id, 1, -1, done, context);
+}
+
 int
 zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_info_fn *callback,
     void *context)

@@ -120,6 +120,56 @@ class Commands(unittest.TestCase):
             self.assertEqual([one["tail"] for one in results], ["%d\n" % i for i in range(TASKS)])
             self.assertEqual(dev.run("results", "-", input=ids).stdout.count("\n"), 2 * TASKS + 1)
 
+    def test_logs(self):
+        with Dev("--workers", "2") as dev:
+            script = "seq 1000; echo err >&2; seq 2000 >&2"
+            one = dev.run("submit", "--", "sh", "-c", script).stdout.strip()
+            dev.run("wait", one)
+            wanted = ["%d\n" % i for i in range(1, 2001)]
+            for arguments in ([], ["-f"]):
+                done = dev.run("logs", one, *arguments)
+                self.assertEqual((done.stdout, done.stderr), ("".join(wanted[:1000]), "err\n" + "".join(wanted)))
+            done = dev.run("logs", "-n", "3", one)
+            self.assertEqual((done.stdout, done.stderr), ("998\n999\n1000\n", "1998\n1999\n2000\n"))
+            done = dev.run("logs", "--stderr", "-n1", "--attempt", "1", one)
+            self.assertEqual((done.stdout, done.stderr), ("", "2000\n"))
+            self.assertIn("no attempt 2", dev.run("logs", "--attempt", "2", one, code=1).stderr)
+            dev.run("logs", "default.0.aaaaaaaaaaaa", code=1)
+            short = dev.run("submit", "--", "echo", "short").stdout.strip()
+            dev.run("wait", short)
+            self.assertEqual(dev.run("logs", short).stdout, "short\n")
+            dev.run("queue", "pause", "default")
+            waiting = dev.run("submit", "true").stdout.strip()
+            self.assertIn("has not started", dev.run("logs", waiting, code=1).stderr)
+            dev.run("queue", "resume", "default")
+            self.follow_over_workers(dev)
+            # The worker of the first task is away: only the end of its output is left.
+            worker = json.loads(dev.run("show", "--json", one).stdout)["items"][0]["worker"]
+            if running(dev.pids[worker]):
+                dev.kill(worker)
+            done = dev.run("logs", "--stdout", one)
+            self.assertIn("this is the end of it that was stored", done.stderr)
+            self.assertTrue(done.stdout.endswith("2000\n"))
+            self.assertLess(len(done.stdout), 5000)
+
+    def follow_over_workers(self, dev):
+        """The attempt that is followed dies with its worker; the next one is followed elsewhere."""
+        go_on = dev.folder + "/go-on"
+        script = ('echo old; echo "attempt $ZKQ_ATTEMPT"; [ "$ZKQ_ATTEMPT" = 1 ] || exit 0; '
+                  "until [ -e %s ]; do sleep 0.05; done; echo more; exec sleep 1000" % go_on)
+        two = dev.run("submit", "--", "sh", "-c", script).stdout.strip()
+        wait_until(lambda: "attempt 1" in subprocess.run(["zkq", "logs", two], capture_output=True, text=True,
+                                                         env=dev.environment, check=False).stdout, 20, "output")
+        with subprocess.Popen(["zkq", "logs", "-f", "-n", "1", two], stdout=subprocess.PIPE, text=True,
+                              env=dev.environment) as follower:
+            self.assertEqual(follower.stdout.readline(), "attempt 1\n")
+            with open(go_on, "w", encoding="ascii"):
+                pass
+            self.assertEqual(follower.stdout.readline(), "more\n")
+            dev.kill(json.loads(dev.run("show", "--json", two).stdout)["items"][0]["worker"])
+            self.assertEqual(follower.stdout.read(), "old\nattempt 2\n")
+            self.assertEqual(follower.wait(30), 0)
+
     def test_interrupt(self):
         with Dev() as dev:
             run = subprocess.Popen(["zkq", "run", "--", "sh", "-c", "echo here; exec sleep 1000"], stdout=subprocess.PIPE,

@@ -385,6 +385,8 @@ find_task(const char *id_text)
 	ck_abort_msg("no live task %s", id_text);
 }
 
+static uint64_t more_bytes;	/* of either stream, than lie in the result */
+
 static void
 finish(const char *id_text, enum task_state state, int exit_code, const char *out, uint32_t attempt, bool dead)
 {
@@ -392,7 +394,7 @@ finish(const char *id_text, enum task_state state, int exit_code, const char *ou
 	char path[PATH_BUFFER];
 	struct record record = { .kind = REC_RESULT, .result = { .seg = task.seg, .attempt = attempt, .worker = "w1",
 		.outcome = { .state = state, .has_exit = true, .exit_code = exit_code, .tail = out,
-			.tail_len = strlen(out), .stdout_bytes = strlen(out), .started_wall_ms = 1, .ended_wall_ms = 2,
+			.tail_len = strlen(out), .stdout_bytes = strlen(out) + more_bytes, .stderr_bytes = more_bytes, .started_wall_ms = 1, .ended_wall_ms = 2,
 			.log_complete = true } } };
 
 	memcpy(record.result.queue, task.queue, sizeof record.result.queue);
@@ -1143,6 +1145,7 @@ static int server = -1, peers[8], peer_count;
 static char asked[8][512];
 static const char *log_text[3];	/* of stdout, by attempt */
 static int finish_after;	/* requests for stdout of attempt 2 */
+static void (*answer_with)(int peer, const char *request);
 
 static void
 answer_peer(int peer, const char *request)
@@ -1201,7 +1204,7 @@ serve(void)
 			asked[i][len + (size_t)got] = '\0';
 		if (peers[i] < 0 || !strstr(asked[i], "\r\n\r\n"))
 			continue;
-		answer_peer(peers[i], asked[i]);
+		answer_with(peers[i], asked[i]);
 		close(peers[i]);
 		peers[i] = -1;
 	}
@@ -1209,7 +1212,8 @@ serve(void)
 		finish(id, STATE_DONE, 0, "of the second attempt, which is longer than the tail\n", 2, false);
 }
 
-START_TEST(follow_over_attempts)
+static void
+make_log_server(void (*how)(int peer, const char *request))
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof address;
@@ -1220,19 +1224,111 @@ START_TEST(follow_over_attempts)
 	ck_assert_int_eq(listen(server, 8), 0);
 	ck_assert_int_eq(getsockname(server, (struct sockaddr *)&address, &len), 0);
 	snprintf(log, sizeof log, "127.0.0.1:%d", ntohs(address.sin_port));
+	make_worker(log);
+	make("/zkq/logkeys/w1", "{\"v\":1,\"token\":\"s3cret\"}");
+	answer_with = how;
+	world = serve;
+}
+
+START_TEST(follow_over_attempts)
+{
 	log_text[1] = "first ";
 	log_text[2] = "second, complete\n";
 	submit_one();
-	make_worker(log);
-	make("/zkq/logkeys/w1", "{\"v\":1,\"token\":\"s3cret\"}");
+	make_log_server(answer_peer);
 	claim(1);
-	world = serve;
 	follow(ZKQ_OK, 0);
 	ck_assert_str_eq(output[0], "first second, complete\n");
 	ck_assert_int_eq(again, 2);
 	ck_assert_str_eq(output[1], "");
 	ck_assert_int_eq(seen.attempt, 2);
 	close(server);
+}
+END_TEST
+
+/* What there is now, one stream after the other. */
+static char paths[1000];
+
+static void
+answer_now(int peer, const char *request)
+{
+	static const char whole[] = "HTTP/1.1 200 OK\r\nZkq-From: 0\r\nContent-Length: 8\r\n\r\none\ntwo\n";
+	static const char last[] = "HTTP/1.1 200 OK\r\nZkq-From: 4\r\nContent-Length: 4\r\n\r\ntwo\n";
+	static const char broken[] = "HTTP/1.1 200 OK\r\nZkq-From: 0\r\nContent-Length: 100\r\n\r\nhalf";
+	static const char none[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+	const char *path = strstr(request, id) + strlen(id);
+	size_t len = strcspn(path, " ");
+	const char *reply = strstr(path, "/3/") ? none : strstr(path, "/4/") ? broken : strstr(path, "lines=") ? last : whole;
+
+	ck_assert_ptr_nonnull(strstr(request, "Authorization: Bearer s3cret\r\n"));
+	snprintf(paths + strlen(paths), sizeof paths - strlen(paths), "%.*s ", (int)len, path);
+	ck_assert_int_eq(send(peer, reply, strlen(reply), MSG_NOSIGNAL), (ssize_t)strlen(reply));
+}
+
+static void
+output_is(struct zkq_output_options options, enum zkq_output_source wanted, const char *out, const char *err, const char *asked_for)
+{
+	enum zkq_output_source source;
+
+	options.size = sizeof options;
+	memset(&seen, 0, sizeof seen);
+	memset(output, 0, sizeof output);
+	stream_ends = peer_count = 0;
+	paths[0] = '\0';
+	ck_assert_int_eq(zkq_output_wait(handle, id, &options, 60000, take_output, see, NULL, &source), ZKQ_OK);
+	ck_assert_int_eq(source, wanted);
+	ck_assert_str_eq(output[0], out);
+	ck_assert_str_eq(output[1], err);
+	ck_assert_str_eq(paths, asked_for);
+	ck_assert_int_eq(stream_ends, 2);
+	ck_assert_int_eq(seen.calls, 1);
+}
+
+START_TEST(output_now)
+{
+	struct zkq_output_options all = { 0 }, end = { .lines = 1, .streams = 2 }, first = { .attempt = 1, .streams = 1 },
+		third = { .attempt = 3 }, seventh = { .attempt = 7 };
+
+	submit_one();
+	make_log_server(answer_now);
+	output_is(all, ZKQ_OUTPUT_NONE, "", "", "");
+	claim(5);
+	output_is(all, ZKQ_OUTPUT_WORKER, "one\ntwo\n", "one\ntwo\n", "/5/stdout?from=0 /5/stderr?from=0 ");
+	output_is(end, ZKQ_OUTPUT_WORKER, "", "two\n", "/5/stderr?lines=1 ");
+	output_is(first, ZKQ_OUTPUT_WORKER, "one\ntwo\n", "", "/1/stdout?from=0 ");
+	output_is(third, ZKQ_OUTPUT_NONE, "", "", "/3/stdout?from=0 ");
+	output_is(seventh, ZKQ_OUTPUT_NONE, "", "", "");
+	/* Ended; the result holds all of it. */
+	finish(id, STATE_DONE, 0, "a\nb\n", 4, false);
+	output_is(all, ZKQ_OUTPUT_WORKER, "a\nb\n", "", "");
+	output_is((struct zkq_output_options){ .lines = 1 }, ZKQ_OUTPUT_WORKER, "b\n", "", "");
+	output_is(end, ZKQ_OUTPUT_WORKER, "", "", "");
+	ck_assert_int_eq(zkq_output_wait(handle, id, &all, 100, take_output, see, NULL, NULL), ZKQ_EINVAL);
+	close(server);
+}
+END_TEST
+
+/* Ended; the result holds the end of it only. */
+START_TEST(output_of_the_ended)
+{
+	struct zkq_output_options all = { .size = sizeof all }, end = { .lines = 1, .streams = 2 };
+
+	submit_one();
+	make_log_server(answer_now);
+	more_bytes = 50;
+	finish(id, STATE_FAILED, 1, "a\nb\n", 4, false);
+	output_is(all, ZKQ_OUTPUT_PART, "half", "", "/4/stdout?from=0 ");
+	submit_one();
+	finish(id, STATE_FAILED, 1, "a\nb\n", 3, false);
+	output_is(all, ZKQ_OUTPUT_END, "a\nb\n", "", "/3/stdout?from=0 ");
+	output_is(end, ZKQ_OUTPUT_END, "", "b\n", "/3/stderr?lines=1 ");
+	submit_one();
+	finish(id, STATE_FAILED, 1, "a\nb\n", 2, false);
+	output_is(end, ZKQ_OUTPUT_WORKER, "", "two\n", "/2/stderr?lines=1 ");
+	more_bytes = 0;
+	close(server);
+	snprintf(id, sizeof id, "default.0.zzzzzzzzzzzz");
+	ck_assert_int_eq(zkq_output_wait(handle, id, &all, 1000, take_output, see, NULL, NULL), ZKQ_ENOENT);
 }
 END_TEST
 
@@ -1334,6 +1430,7 @@ use_everything(const char *ended)
 	struct zkq_task tasks[3] = { task_true, task_true, task_true };
 	char live[ZKQ_ID_SIZE] = "default.0.zzzzzzzzzzzz";
 	const char *both[2] = { live, ended };
+	struct zkq_output_options lines = { .size = sizeof lines, .lines = 1 }, early = { .size = sizeof early, .attempt = 1 };
 	struct zkq *other;
 	int total;
 
@@ -1369,6 +1466,8 @@ use_everything(const char *ended)
 	zkq_workers_wait(other, 1000, ignore_worker, NULL);
 	zkq_queue_pause_wait(other, "default", 0, NULL, 1000);
 	zkq_follow_wait(other, ended, 1000, ignore_output, ignore_info, NULL, NULL);
+	zkq_output_wait(other, ended, &lines, 1000, ignore_output, ignore_info, NULL, NULL);
+	zkq_output_wait(other, ended, &early, 1000, ignore_output, ignore_info, NULL, NULL);
 	zkq_close(other);
 }
 
@@ -1424,6 +1523,8 @@ main(void)
 	tcase_add_test(tc, follow_a_short_one);
 	tcase_add_test(tc, follow_over_attempts);
 	tcase_add_test(tc, follow_without_a_worker);
+	tcase_add_test(tc, output_now);
+	tcase_add_test(tc, output_of_the_ended);
 	tcase_add_loop_test(tc, memory_runs_out, 0, 2);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);

@@ -189,6 +189,51 @@ START_TEST(serves)
 }
 END_TEST
 
+/* The last lines of a file, and where they begin. */
+START_TEST(last_lines)
+{
+	static char big[5 * 1024 * 1024 + 1];
+	char body[256], wanted[64];
+	static const struct {
+		const char *query, *body;
+		int from;
+	} rows[] = {
+		{ "lines=1", "three", 8 },
+		{ "lines=2", "two\nthree", 4 },
+		{ "lines=3", "one\ntwo\nthree", 0 },
+		{ "lines=999999999", "one\ntwo\nthree", 0 },
+		{ "lines=1&follow=1", "three", 8 },
+	};
+
+	append("1.stdout", "one\ntwo\nthree");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char path[256];
+
+		snprintf(path, sizeof path, "/log/" ID "/1/stdout?%s", rows[i].query);
+		snprintf(wanted, sizeof wanted, "\r\nZkq-From: %d\r\n", rows[i].from);
+		int connection = ask(path, "secret");
+		ck_assert_int_eq(answer(connection, wanted, NULL, 0), 200);
+		close(connection);
+		ck_assert_int_eq(get(path, "secret", body, sizeof body), 200);
+		ck_assert_str_eq(body, rows[i].body);
+	}
+	append("1.stderr", "\n\nend\n");
+	ck_assert_int_eq(get("/log/" ID "/1/stderr?lines=1", "secret", body, sizeof body), 200);
+	ck_assert_str_eq(body, "end\n");
+	ck_assert_int_eq(get("/log/" ID "/1/stderr?lines=2", "secret", body, sizeof body), 200);
+	ck_assert_str_eq(body, "\nend\n");
+	ck_assert_int_eq(get("/log/" ID "/1/stderr?lines=0", "secret", NULL, 0), 400);
+	ck_assert_int_eq(get("/log/" ID "/1/stderr?lines=-1", "secret", NULL, 0), 400);
+	ck_assert_int_eq(get("/log/" ID "/1/stderr?lines=9999999999", "secret", NULL, 0), 400);
+	/* A line that is longer than what is looked at. */
+	memset(big, 'x', sizeof big - 1);
+	append("2.stdout", big);
+	int connection = ask("/log/" ID "/2/stdout?lines=1", "secret");
+	ck_assert_int_eq(answer(connection, "\r\nZkq-From: 1048576\r\n", NULL, 0), 200);
+	close(connection);
+}
+END_TEST
+
 /* The server knows of an attempt, from the runner. */
 static void
 wait_known(void)
@@ -256,6 +301,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, refuses);
 	tcase_add_test(tcase, serves);
+	tcase_add_test(tcase, last_lines);
 	tcase_add_test(tcase, follows);
 	tcase_add_test(tcase, leavers);
 	suite_add_tcase(suite, tcase);
