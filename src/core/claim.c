@@ -535,8 +535,13 @@ claim_marked(struct worker *worker, const struct reply *reply)
 		worker->revoked_total++;
 	} else {
 		claim_move(worker, claim, CLAIM_READY);
-		if (worker->reg == REG_DONE)
+		if (reply->rc != RC_NONODE) {
+			plan_note(worker->plan, NOTE_WARNING, "task %s: cannot be marked as started: %s; trying again",
+			    claim_id(worker, claim), rc_word(reply->rc));
+			worker->mark_at_ms = worker->now_ms + worker_pause(worker);
+		} else if (worker->reg == REG_DONE) {
 			register_begin(worker);
+		}
 	}
 }
 
@@ -555,7 +560,7 @@ claim_start_drive(struct worker *worker)
 		if (!renew_holds(worker, exclusive))
 			return;		/* renew_drive() asks for a proof; its reply comes back here */
 		if (needs_mark(claim)) {
-			if (!worker->connected)
+			if (!worker->connected || !worker_due(worker, worker->mark_at_ms))
 				return;
 			mark(worker, claim);
 		} else {

@@ -259,6 +259,7 @@ struct worker {
 	uint64_t highest_n;		/* of all claims ever seen */
 	bool list_wanted, list_busy, listed;	/* listed: once since this registration */
 	int64_t list_at_ms;		/* not before */
+	int64_t mark_at_ms;		/* not before: pause after an odd refusal */
 	uint64_t orphan_n[ORPHANS_MAX];
 	enum verb orphan_verb[ORPHANS_MAX];
 	int orphan_count;

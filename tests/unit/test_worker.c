@@ -748,6 +748,30 @@ START_TEST(batch_is_read_once)
 }
 END_TEST
 
+/* A mark that is refused for an odd reason (a quota) is tried again later: neither at once nor after a new registration. */
+START_TEST(mark_is_refused)
+{
+	register_first();
+	struct node children[] = { live(1), claim(1, "aaaaaaaaaaaa", 5, 3) };
+
+	folder_changed();
+	answer_list(NODE_FOLDER, children, 2);
+	answer_class(MODE_EXCLUSIVE);
+	struct record record = { .kind = REC_RETRY };
+	record.retry = (struct rec_retry){ .runs = 2, .suspect = true };
+	answer_record(NODE_RETRY, &record, 0, 0);
+	answer_task("{}");
+	refuse(NODE_CLAIM, OP_SET, NODE_CLAIM, RC_OTHER);
+	ck_assert_int_lt(open_request(REQ_GET, NODE_FOLDER), 0);
+	ck_assert_int_lt(open_request(REQ_MULTI, NODE_CLAIM), 0);
+	ck_assert_int_eq(effect(FX_NOTE)->note.level, NOTE_WARNING);
+	tick(2000);
+	ck_assert_ptr_null(effect(FX_START));
+	answer(REQ_MULTI, NODE_CLAIM, RC_OK);
+	ck_assert_ptr_nonnull(effect(FX_START));
+}
+END_TEST
+
 /* A suspect is marked before it starts; the lost reply of the mark shows as BADVERSION. */
 START_TEST(suspect_is_marked_first)
 {
@@ -1156,6 +1180,7 @@ main(void)
 	tcase_add_test(tests, gap_between_leaders);
 	tcase_add_test(tests, batch_is_read_once);
 	tcase_add_test(tests, suspect_is_marked_first);
+	tcase_add_test(tests, mark_is_refused);
 	tcase_add_test(tests, lease_is_renewed_before_a_start);
 	tcase_add_test(tests, orders);
 	tcase_add_test(tests, drains);
