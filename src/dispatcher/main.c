@@ -23,6 +23,7 @@
 #include "io/process.h"
 #include "io/self.h"
 #include "zk/link.h"
+#include "zk/outage.h"
 
 #define SESSION_MIN_MS 500
 #define SESSION_MAX_MS (10 * 60 * 1000)
@@ -85,7 +86,9 @@ struct driver {
 	struct dispatcher *dispatcher;
 	struct plan plan;
 	const char *host, *boot;
-	struct timer *soon, *watchdog;
+	struct timer *soon, *watchdog, *silence;
+	struct outage outage;
+	const char *hosts;
 	bool ready;		/* the service manager has been told */
 	struct event probed[PROBES_MAX];	/* answers for the next turn of the loop */
 	int probed_count;
@@ -177,6 +180,34 @@ tell_manager(struct driver *driver, const struct event *event)
 	driver->ready = driver->ready || event->kind == EV_CONNECTED;
 }
 
+/* ---- what is said of a ZooKeeper that cannot be reached ---- */
+
+static void
+on_state(void *context, enum zk_state state, const char *detail)
+{
+	struct driver *driver = context;
+	char line[512];
+
+	if (outage_state(&driver->outage, state, detail, clock_boot_ms(), line, sizeof line))
+		log_info("%s", line);
+	else if (state == ZK_AUTH_FAILED)
+		log_error("ZooKeeper: refuses the credential: %s", detail ? detail : "no reason given");
+	if (!driver->outage.connected)
+		timer_set(driver->silence, outage_wait_ms(&driver->outage, clock_boot_ms()));
+}
+
+static void
+on_silence(void *context)
+{
+	struct driver *driver = context;
+	char line[2600];
+
+	if (outage_due(&driver->outage, driver->hosts, clock_boot_ms(), line, sizeof line))
+		log_warning("%s", line);
+	if (!driver->outage.connected)
+		timer_set(driver->silence, outage_wait_ms(&driver->outage, clock_boot_ms()));
+}
+
 static void
 on_watchdog(void *context)
 {
@@ -264,9 +295,14 @@ open_all(struct driver *driver, const struct dispatcher_conf *conf, const struct
 	driver->alarm = alarm_new(driver->base, on_alarm, driver);
 	driver->soon = timer_new(driver->base, on_soon, driver);
 	driver->watchdog = timer_new(driver->base, on_watchdog, driver);
+	driver->silence = timer_new(driver->base, on_silence, driver);
+	driver->hosts = zk->hosts;
 	driver->link = link_new(zk, root, on_link, driver);
-	if (!driver->alarm || !driver->soon || !driver->watchdog || !driver->link)
+	if (!driver->alarm || !driver->soon || !driver->watchdog || !driver->silence || !driver->link)
 		return false;
+	outage_begin(&driver->outage, clock_boot_ms());
+	link_on_state(driver->link, on_state);
+	timer_set(driver->silence, OUTAGE_FIRST_MS);
 	driver->poller = poller_new(driver->base, link_fd(driver->link), link_wait, link_run, driver);
 	return driver->poller && loop_signal(driver->base, SIGTERM, on_stop_signal, driver) == 0 &&
 	    loop_signal(driver->base, SIGINT, on_stop_signal, driver) == 0 &&
@@ -295,6 +331,7 @@ run(const struct dispatcher_conf *conf, const struct zk_conf *zk, const char *ro
 	alarm_free(driver.alarm);
 	timer_free(driver.soon);
 	timer_free(driver.watchdog);
+	timer_free(driver.silence);
 	dispatcher_free(driver.dispatcher);
 	plan_free(&driver.plan);
 	loop_free(driver.base);

@@ -25,6 +25,7 @@
 #include "worker/message.h"
 #include "worker/options.h"
 #include "zk/link.h"
+#include "zk/outage.h"
 
 #define LOAD_EVERY_MS 5000	/* and so often runner and coordinator hear of each other */
 #define SILENT_MAX 12		/* so many times in a row without a word from the runner: it hangs */
@@ -41,7 +42,8 @@ struct coordinator {
 	struct link *link;
 	struct poller *poller;
 	struct alarm *alarm;
-	struct timer *load, *soon, *sweep;
+	struct timer *load, *soon, *sweep, *silence;
+	struct outage outage;
 	struct worker *worker;		/* NULL until the runner has said hello */
 	struct plan plan;
 	struct arena arena;		/* of the message being handled */
@@ -397,6 +399,34 @@ attach(struct coordinator *c)
 	tell(c, &message);
 }
 
+/* ---- what is said of a ZooKeeper that cannot be reached ---- */
+
+static void
+on_state(void *context, enum zk_state state, const char *detail)
+{
+	struct coordinator *c = context;
+	char line[512];
+
+	if (outage_state(&c->outage, state, detail, clock_boot_ms(), line, sizeof line))
+		log_info("%s", line);
+	else if (state == ZK_AUTH_FAILED)
+		log_error("ZooKeeper: refuses the credential: %s", detail ? detail : "no reason given");
+	if (!c->outage.connected)
+		timer_set(c->silence, outage_wait_ms(&c->outage, clock_boot_ms()));
+}
+
+static void
+on_silence(void *context)
+{
+	struct coordinator *c = context;
+	char line[2600];
+
+	if (outage_due(&c->outage, c->options->hosts, clock_boot_ms(), line, sizeof line))
+		log_warning("%s", line);
+	if (!c->outage.connected)
+		timer_set(c->silence, outage_wait_ms(&c->outage, clock_boot_ms()));
+}
+
 static void
 on_link(void *context, const struct event *event)
 {
@@ -583,9 +613,13 @@ open_all(struct coordinator *c, int fd)
 	c->load = timer_new(c->base, on_load, c);
 	c->soon = timer_new(c->base, on_soon, c);
 	c->sweep = timer_new(c->base, on_sweep, c);
+	c->silence = timer_new(c->base, on_silence, c);
 	c->link = link_new(&conf, options->root, on_link, c);
-	if (!c->channel || !c->alarm || !c->load || !c->soon || !c->sweep || !c->link)
+	if (!c->channel || !c->alarm || !c->load || !c->soon || !c->sweep || !c->silence || !c->link)
 		return false;
+	outage_begin(&c->outage, clock_boot_ms());
+	link_on_state(c->link, on_state);
+	timer_set(c->silence, OUTAGE_FIRST_MS);
 	c->poller = poller_new(c->base, link_fd(c->link), link_wait, link_run, c);
 	return c->poller != NULL;
 }
@@ -621,6 +655,7 @@ coordinator_run(const struct worker_options *options, int fd)
 	timer_free(c->load);
 	timer_free(c->soon);
 	timer_free(c->sweep);
+	timer_free(c->silence);
 	alarm_free(c->alarm);
 	channel_free(c->channel);
 	loop_free(c->base);
