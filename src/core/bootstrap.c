@@ -44,6 +44,7 @@ root_read(struct dispatcher *d, const struct reply *reply)
 {
 	if (reply->rc == RC_OK && !reply->bad && reply->record.root.format == 1 && !d->boot_again) {
 		d->booted = true;
+		d->boot_said = RC_OK;
 		election_connected(d, true);
 		return;
 	}
@@ -71,8 +72,11 @@ bootstrap_reply(struct dispatcher *d, const struct reply *reply)
 			plan_note(d->plan, NOTICE, "tree: created");
 	} else if (reply->rc != RC_NODEEXISTS) {
 		d->boot_again = true;
+		if (!lost && d->boot_said != reply->rc)
+			plan_note(d->plan, NOTE_ERROR, "tree: cannot be created: %s%s; trying on", rc_word(reply->rc),
+			    reply->rc == RC_NONODE && reply->arg == 1 ? " (the parent of the root is missing)" :
+			    reply->rc == RC_NOAUTH ? " (is the credential, ZKQ_AUTH or --auth-file, the one of this tree?)" : "");
 		if (!lost)
-			plan_note(d->plan, NOTE_ERROR, "tree: cannot be created: %s%s", rc_word(reply->rc),
-			    reply->rc == RC_NONODE && reply->arg == 1 ? " (the parent of the root is missing)" : "");
+			d->boot_said = reply->rc;
 	}
 }

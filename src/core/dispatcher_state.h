@@ -484,6 +484,7 @@ struct dispatcher {
 	bool booted;
 	int boot_left;
 	bool boot_again;
+	enum rc boot_said;	/* what was last said to be wrong with the tree: not said again */
 	char *mine, *before;	/* candidates: the own one, the one to watch */
 	int64_t stand_at_ms;
 	uint64_t czxid;
