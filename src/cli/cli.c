@@ -36,7 +36,7 @@ const struct option_row connection_options[] = {
 	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &settings.auth_file,
 	    .section = "zookeeper", .help = "holds the credential digest:user:password (else ZKQ_AUTH)" },
 	{ .name = "timeout", .argument = "TIME", .kind = OPTION_TIME, .into = &settings.timeout_ms, .preset = "10s", .min = 1,
-	    .max = INT_MAX, .given = &settings.timeout_given, .section = "client", .help = "for an answer; no command waits for ever" },
+	    .max = INT_MAX, .given = &settings.timeout_given, .section = "client", .help = "for an answer; when given, also for tasks to end\n" },
 	{ .letter = 'c', .name = "config", .argument = "FILE", .kind = OPTION_CONFIG, .into = &settings.config,
 	    .env = "ZKQ_CONFIG", .help = "the only configuration file to read" },
 	{ 0 },
@@ -228,14 +228,25 @@ cli_fail_waited(const char *id, const char *format, ...)
 	return EXIT_WAITED;
 }
 
+static const char *
+auth_source(void)
+{
+	return settings.auth_file ? settings.auth_file : "ZKQ_AUTH";
+}
+
 int
 cli_fail_error(int error, const char *id, const char *detail)
 {
 	int row = error_row(error);
 	const char *colon = id && *id ? ": " : "";
+	char wrong_auth[512];
 
-	if (error == ZKQ_ENOAUTH && !detail && !(settings.auth && *settings.auth))
+	if (error == ZKQ_ENOAUTH && !detail && !(settings.auth && *settings.auth)) {
 		detail = "no credential was given (--auth-file, ZKQ_AUTH)";
+	} else if (error == ZKQ_ENOAUTH && !detail) {
+		snprintf(wrong_auth, sizeof wrong_auth, "the credential of %s is not that of this tree", auth_source());
+		detail = wrong_auth;
+	}
 
 	return cli_fail(cli_error_exit(error), errors[row].word, id, errors[row].retry_safe || running->reads, "%s%s%s%s%s",
 	    id ? id : "", colon, zkq_strerror(error), detail ? ": " : "", detail ? detail : "");
@@ -273,6 +284,17 @@ cli_usage(const char *format, ...)
 	va_end(list);
 	options_wrong(&parsed, "%s", text);
 	return cli_own(EXIT_USAGE);
+}
+
+int
+cli_check_queue(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	if (!name || (name[0] && name[0] != '-' && name[0] != '_' && strlen(name) <= 32 && strspn(name, letters) == strlen(name)))
+		return 0;
+	return cli_usage("option '--queue': '%s': a queue name is at most 32 of a-z, 0-9, - and _, beginning with a letter or digit",
+	    name);
 }
 
 /* ---- running a command ---- */
@@ -377,9 +399,32 @@ read_auth(char buffer[AUTH_SIZE])
 		return cli_fail(EXIT_IO, "IO", NULL, true, "cannot read %s: %s", file, strerror(saved));
 	buffer[len] = '\0';
 	buffer[strcspn(buffer, "\r\n")] = '\0';
-	if (strncmp(buffer, "digest:", 7) != 0)
-		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: not of the form digest:user:password", file);
 	settings.auth = buffer;
+	return 0;
+}
+
+static bool
+auth_ok(const char *auth)
+{
+	return strncmp(auth, "digest:", 7) == 0 && auth[7] != ':' && strchr(auth + 7, ':');
+}
+
+static bool
+root_ok(const char *root)
+{
+	size_t len = strlen(root);
+
+	return root[0] == '/' && len > 1 && root[len - 1] != '/' && !strstr(root, "//");
+}
+
+/* What the library would refuse without saying why. Returns 0, or the exit code after having said what is wrong. */
+static int
+check_connection(void)
+{
+	if (settings.auth && *settings.auth && !auth_ok(settings.auth))
+		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: not of the form digest:user:password", auth_source());
+	if (!root_ok(settings.root))
+		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "cannot use root '%s': a path such as /zkq is wanted", settings.root);
 	return 0;
 }
 
@@ -390,14 +435,16 @@ cli_open(struct zkq **handle, bool connect)
 	int code = settings.auth_file ? read_auth(auth) : 0;
 
 	*handle = NULL;
+	if (code == 0)
+		code = check_connection();
 	if (code)
 		return code;
 	struct zkq_options options = { .size = sizeof options, .hosts = settings.zk, .root = settings.root,
 		.auth = settings.auth && *settings.auth ? settings.auth : NULL };
 	int error = zkq_open(&options, handle);
 	if (error == ZKQ_EINVAL)
-		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "cannot use servers '%s', root '%s'%s: %s", settings.zk,
-		    settings.root, options.auth ? " with this credential" : "", zkq_strerror(error));
+		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "cannot use servers '%s' with root '%s': "
+		    "host[:port],...[/chroot] is wanted", settings.zk, settings.root);
 	if (error != ZKQ_OK)
 		return cli_fail_error(error, NULL, NULL);
 	code = connect ? cli_connect(*handle) : 0;
@@ -420,9 +467,11 @@ cli_connect(struct zkq *handle)
 		return cli_fail_error(error, NULL, NULL);
 	int code = cli_fail(EXIT_UNAVAILABLE, "Unreachable", NULL, true, "cannot reach ZooKeeper at %s (%s)", settings.zk,
 	    duration_exact(settings.timeout_ms, text));
-	if (settings.verbose)
-		cli_say("%s", zkq_state_text(handle));
-	cli_say("nothing was sent; try again");
+	const char *state = zkq_state_text(handle);
+	if (settings.verbose || strstr(state, ": "))	/* it knows why */
+		cli_say("%s", state);
+	if (!running->reads)
+		cli_say("nothing was sent; try again");
 	return code;
 }
 

@@ -74,6 +74,9 @@ int cli_own(int code);
 /* From here on the command exits as a task does (submit --wait). */
 void cli_set_as_task(void);
 
+/* Returns 0, or the exit code after having said that name, given by --queue, can be no queue's. NULL is fine. */
+int cli_check_queue(const char *name);
+
 /* ---- handle ---- */
 
 /* Opens a handle and, with connect, waits for the session. Returns 0, or the exit code after having said why. */

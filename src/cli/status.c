@@ -371,6 +371,8 @@ status(int argc, char **argv)
 	bool named = argc > 0;
 	int code = states ? check_states() : 0;
 
+	if (code == 0)
+		code = cli_check_queue(queue);
 	if (code == 0 && named)
 		code = cli_ids(argv, true, &ids);
 

@@ -200,7 +200,8 @@ submit(int argc, char **argv)
 			return cli_usage("--%s and --file: say it in each line of the file instead, see zkq-task(5)", task_option_used());
 		if (waits)
 			return cli_usage("--wait, --follow: not with --file; pass the ids to zkq wait");
-		return submit_file(file, task_queue(), dry);
+		int code = cli_check_queue(task_queue());
+		return code ? code : submit_file(file, task_queue(), dry);
 	}
 	if (waits && dry)
 		return cli_usage("--dry-run sends nothing: there is nothing to wait for");

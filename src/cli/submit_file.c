@@ -474,7 +474,8 @@ submit_file(const char *file, const char *queue, bool dry)
 			count += code == 0;
 		}
 		if (code == 0 && !settings.quiet)
-			cli_say("%s: %s lines, each a task; nothing was sent", lines.name, number_grouped(count, number));
+			cli_say("%s: %s line%s, each a task; nothing was sent", lines.name, number_grouped(count, number),
+			    count == 1 ? "" : "s");
 	} else if (code == 0) {
 		code = cli_connect(state.handle);
 		if (code == 0) {

@@ -31,7 +31,7 @@ const struct option_row task_options[] = {
 	{ .letter = 'p', .name = "priority", .argument = "N", .kind = OPTION_NUMBER, .into = &priority, .preset = "5",
 	    .max = 9, .given = &given.priority, .help = "0-9, 9 first" },
 	{ .letter = 't', .name = "time-limit", .argument = "TIME", .kind = OPTION_TIME, .into = &time_limit_ms,
-	    .given = &given.time_limit, .min = 1, .max = INT64_MAX, .help = "SIGTERM after TIME, SIGKILL after --kill-grace" },
+	    .given = &given.time_limit, .min = 1, .max = 1000000000000, .help = "SIGTERM after TIME, SIGKILL after --kill-grace" },
 	{ .name = "kill-grace", .argument = "TIME", .kind = OPTION_TIME, .into = &kill_grace_ms, .preset = "30s",
 	    .given = &given.kill_grace, .help = "from SIGTERM to SIGKILL" },
 	{ .letter = 'C', .name = "chdir", .argument = "DIR", .kind = OPTION_TEXT, .into = &cwd, .given = &given.cwd,
@@ -221,7 +221,9 @@ task_make(char **operands, struct zkq_task *task)
 	} else {
 		task->argv = (const char *const *)operands;
 	}
-	code = make_env(task);
+	code = cli_check_queue(queue);
+	if (code == 0)
+		code = make_env(task);
 	if (code == 0 && input_file)
 		code = read_input(task);
 	return code;

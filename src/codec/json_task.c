@@ -234,8 +234,8 @@ read_duration(struct reader *reader, const char *key, bool zero_too, int64_t abs
 	double seconds = json_number_value(field);	/* 0 for what is no number */
 	if (json_is_number(field) && seconds >= (zero_too ? 0 : 0.001) && seconds <= SECONDS_MAX)
 		return (int64_t)(seconds * 1000 + 0.5);
-	reader_fail(reader, key, zero_too ? "must be a number of seconds, 0 or more" :
-	    "must be a number of seconds above 0");
+	reader_fail(reader, key, zero_too ? "must be a number of seconds from 0 to 1000000000" :
+	    "must be a number of seconds from 0.001 to 1000000000");
 	return absent;
 }
 

@@ -161,6 +161,19 @@ step(struct zkq *handle, const struct event *event)
 }
 
 static void
+on_state(void *context, enum zk_state state, const char *detail)
+{
+	struct zkq *handle = context;
+
+	if (state == ZK_UNRESOLVED)
+		snprintf(handle->trouble, sizeof handle->trouble, ": cannot be resolved%s%s", detail ? ": " : "", detail ? detail : "");
+	else if (state == ZK_AUTH_FAILED)
+		snprintf(handle->trouble, sizeof handle->trouble, ": %s", detail ? detail : "the credential was refused");
+	else
+		handle->trouble[0] = '\0';
+}
+
+static void
 on_event(void *context, const struct event *event)
 {
 	struct zkq *handle = context;
@@ -422,6 +435,7 @@ zkq_open(const struct zkq_options *given, struct zkq **out)
 		handle_free(handle);
 		return error;
 	}
+	link_on_state(handle->link, on_state);
 	*out = handle;
 	return ZKQ_OK;
 }
@@ -489,7 +503,7 @@ zkq_connect_wait(struct zkq *handle, int timeout_ms)
 const char *
 zkq_state_text(struct zkq *handle)
 {
-	snprintf(handle->text, sizeof handle->text, "%s %s", handle->connected ? "connected to" :
-	    handle->ever_connected ? "connection lost, trying" : "connecting to", handle->hosts);
+	snprintf(handle->text, sizeof handle->text, "%s %.300s%s", handle->connected ? "connected to" :
+	    handle->ever_connected ? "connection lost, trying" : "connecting to", handle->hosts, handle->trouble);
 	return handle->text;
 }

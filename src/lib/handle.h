@@ -63,6 +63,7 @@ struct zkq {
 	uint32_t reads_drawn;
 	int64_t reads_again_ms;
 	char text[512];
+	char trouble[160];	/* why there is no connection, when that is known */
 };
 
 /* A deadline of link_now_ms(): NEVER when timeout_ms < 0. */

@@ -201,7 +201,7 @@ const char *
 zkq_state_text(struct zkq *handle)
 {
 	(void)handle;
-	return "connecting";
+	return knob("unresolved") ? "connecting: cannot be resolved" : "connecting";
 }
 
 int

@@ -94,6 +94,7 @@ struct link {
 	struct client *client;
 	char root[256];
 	link_event_fn *on_event;
+	void (*on_zk_state)(void *context, enum zk_state state, const char *detail);
 	void *context;
 	struct arena arena;
 	int fd;
@@ -180,6 +181,12 @@ link_new(const struct zk_conf *conf, const char *root, link_event_fn *on_event, 
 	link->client = client_new(ensemble, &callbacks, link, conf->session_timeout_ms);
 	armed = was;
 	return the_link = link;
+}
+
+void
+link_on_state(struct link *link, void (*on_zk_state)(void *context, enum zk_state state, const char *detail))
+{
+	link->on_zk_state = on_zk_state;
 }
 
 void
@@ -682,6 +689,10 @@ START_TEST(submit_unreachable)
 	ck_assert_str_eq(id, "");
 	ck_assert_int_eq(zkq_connect_wait(handle, 100), ZKQ_EUNREACHABLE);
 	ck_assert_ptr_nonnull(strstr(zkq_state_text(handle), "127.0.0.1:2181"));
+	the_link->on_zk_state(the_link->context, ZK_UNRESOLVED, "Name or service not known");
+	ck_assert_ptr_nonnull(strstr(zkq_state_text(handle), "127.0.0.1:2181: cannot be resolved: Name or service not known"));
+	the_link->on_zk_state(the_link->context, ZK_CONNECTED, NULL);
+	ck_assert_ptr_null(strstr(zkq_state_text(handle), "resolved"));
 }
 END_TEST
 
