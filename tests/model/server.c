@@ -179,7 +179,11 @@ server_hosts(const struct server *server)
 void
 server_pause(struct server *server)
 {
-	kill(server->pid, SIGSTOP);
+	int status;
+
+	/* On a busy machine its threads go on for a while: wait until the last one has stopped. */
+	if (kill(server->pid, SIGSTOP) != 0 || waitpid(server->pid, &status, WUNTRACED) != server->pid || !WIFSTOPPED(status))
+		die("cannot stop the server");
 }
 
 void
