@@ -9,6 +9,16 @@
 
 #define IDLE_BATCHES_MAX 4	/* kept although no claim points there: a batch often comes in portions */
 
+/* Whether a reply says nothing about what was asked. A refusal of no meaning to us (a server that sheds load) does
+ * not; then nothing is read for a while. */
+static bool
+no_answer(struct worker *worker, const struct reply *reply)
+{
+	if (reply->rc == RC_OTHER)
+		worker->read_at_ms = worker->now_ms + worker_pause(worker);
+	return reply->rc == RC_OTHER || worker_lost_reply(reply);
+}
+
 /* ---- classes ---- */
 
 static struct class_known *
@@ -72,7 +82,7 @@ class_reply(struct worker *worker, const struct reply *reply)
 	if (reply->arg >= (uint64_t)worker->class_count)
 		return;
 	struct class_known *class = worker->classes[reply->arg];
-	if (worker_lost_reply(reply)) {
+	if (no_answer(worker, reply)) {
 		class->reading = READ_NOT;
 		worker->unread = true;
 		return;
@@ -279,7 +289,7 @@ batch_reply(struct worker *worker, const struct reply *reply)
 			batch = worker->batches[i];
 	if (!batch || batch->reading != READ_ASKED)
 		return;
-	bool lost = worker_lost_reply(reply);
+	bool lost = no_answer(worker, reply);
 	if (lost) {
 		batch->reading = READ_NOT;
 		worker->unread = true;
@@ -311,7 +321,7 @@ task_reply(struct worker *worker, const struct reply *reply)
 
 	if (!claim || claim->payload != READ_ASKED || claim->batch)
 		return;
-	if (worker_lost_reply(reply)) {
+	if (no_answer(worker, reply)) {
 		claim->payload = READ_NOT;
 		worker->unread = true;
 		return;
@@ -354,7 +364,7 @@ retry_reply(struct worker *worker, const struct reply *reply)
 
 	if (!claim || claim->retry != READ_ASKED)
 		return;
-	if (worker_lost_reply(reply)) {
+	if (no_answer(worker, reply)) {
 		claim->retry = READ_NOT;
 		worker->unread = true;
 		return;
@@ -395,7 +405,7 @@ payload_drive(struct worker *worker)
 {
 	trim_classes(worker);
 	/* A batch that turns out to be cached may want the task itself after all: hence the loop. */
-	while (worker->unread && worker->reads < READS_MAX) {
+	while (worker->unread && worker->reads < READS_MAX && worker_due(worker, worker->read_at_ms)) {
 		struct claim **wanted = arena_alloc(&worker->plan->arena, (size_t)(worker->claim_count + 1) * sizeof(struct claim *));
 		int count = 0;
 

@@ -267,6 +267,7 @@ struct worker {
 	/* payloads */
 	bool unread;			/* some claim wants something read */
 	int reads;			/* in flight */
+	int64_t read_at_ms;		/* not before: pause after an odd refusal */
 	struct batch **batches;		/* the most recently used last */
 	int batch_count, batch_room;
 	uint64_t batch_ids;

@@ -748,6 +748,25 @@ START_TEST(batch_is_read_once)
 }
 END_TEST
 
+/* A server that sheds load refuses to read the task: that says nothing about the task, which is read again, later. */
+START_TEST(read_is_refused)
+{
+	register_first();
+	struct node children[] = { live(1), claim(1, "aaaaaaaaaaaa", 5, 1) };
+
+	folder_changed();
+	answer_list(NODE_FOLDER, children, 2);
+	answer(REQ_GET, NODE_CLASS, RC_OTHER);
+	answer(REQ_GET, NODE_TASK, RC_OTHER);
+	ck_assert_int_lt(open_request(REQ_GET, NODE_TASK), 0);
+	ck_assert_int_lt(open_request(REQ_MULTI, NODE_TASK), 0);
+	tick(2000);
+	answer_class(MODE_EXCLUSIVE);
+	answer_task("{}");
+	ck_assert_ptr_nonnull(effect(FX_START));
+}
+END_TEST
+
 /* A mark that is refused for an odd reason (a quota) is tried again later: neither at once nor after a new registration. */
 START_TEST(mark_is_refused)
 {
@@ -1181,6 +1200,7 @@ main(void)
 	tcase_add_test(tests, batch_is_read_once);
 	tcase_add_test(tests, suspect_is_marked_first);
 	tcase_add_test(tests, mark_is_refused);
+	tcase_add_test(tests, read_is_refused);
 	tcase_add_test(tests, lease_is_renewed_before_a_start);
 	tcase_add_test(tests, orders);
 	tcase_add_test(tests, drains);
