@@ -14,7 +14,7 @@
 static const char *reason;
 
 static const struct option_row options[] = {
-	{ .name = "reason", .argument = "TEXT", .kind = OPTION_TEXT, .into = &reason, .help = "kept with the request" },
+	{ .name = "reason", .argument = "TEXT", .kind = OPTION_TEXT, .into = &reason, .help = "stored with the request, as long as that stands" },
 	{ 0 },
 };
 
@@ -22,6 +22,7 @@ static struct {
 	const struct ids *ids;
 	int first;
 	int dispatchers;
+	bool late[CHUNK];	/* requested, not fulfilled in time */
 	int code;
 	struct jsonout json;
 } state;
@@ -118,15 +119,38 @@ take(void *context, int index, int error, const struct zkq_info *info)
 		merge(EXIT_NO);
 		break;
 	case ZKQ_ETIMEOUT:
-		if (!settings.json)
-			print_text(id, state.dispatchers == 0 ? "requested; takes effect when a dispatcher is back" :
-			    "requested; has not ended yet", NULL);
+		state.late[index] = true;
 		merge(EXIT_TEMPORARY);
 		break;
 	default:
 		cli_say("%s: %s", id, error == ZKQ_ENOENT ? "no such task, or its result was removed by retention" :
 		    zkq_strerror(error));
 		merge(cli_error_exit(error));
+	}
+}
+
+/* Dispatchers that died a moment before are known to be gone when the time is over. */
+static void
+say_late(struct zkq *handle, int count)
+{
+	bool counted = false;
+
+	for (int i = 0; i < count; i++) {
+		if (!state.late[i])
+			continue;
+		state.late[i] = false;
+		if (settings.json)
+			continue;
+		if (!counted) {
+			int before = state.dispatchers;
+
+			counted = true;
+			state.dispatchers = 0;
+			if (before > 0 && zkq_dispatchers_wait(handle, 2000, count_dispatcher, NULL) != ZKQ_OK)
+				state.dispatchers = before;
+		}
+		print_text(state.ids->items[state.first + i], state.dispatchers == 0 ?
+		    "requested; takes effect when a dispatcher is back" : "requested; has not ended yet", NULL);
 	}
 }
 
@@ -162,6 +186,7 @@ cancel(int argc, char **argv)
 
 		error = zkq_cancel_wait(handle, (const char *const *)ids.items + state.first, count, reason, time_for_answer(),
 		    take, NULL);
+		say_late(handle, count);
 		if (error == ZKQ_ETIMEOUT || error == ZKQ_EENDED || error == ZKQ_ENOENT)
 			error = ZKQ_OK;		/* of single ids: the callback was told */
 	}

@@ -533,6 +533,9 @@ take_id(struct ids *ids, const char *text, bool inbox)
 		cli_ids_add(ids, text);
 		return 0;
 	}
+	if (!inbox && strncmp(text, "t-", 2) == 0 && !strchr(text, '.'))
+		return cli_fail(EXIT_DATA, "Invalid", NULL, false, "no task id: '%s' is a name in an inbox: zkq show tells the id that "
+		    "its task got", text);
 	return cli_fail(EXIT_DATA, "Invalid", NULL, false, "no task id: '%s' (ids look like default.4.k3v9q7xa2m4t)", text);
 }
 

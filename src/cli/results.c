@@ -40,7 +40,9 @@ spell_csv(FILE *out, const struct zkq_info *info)
 	putc(',', out);
 	output_csv(out, info->state, strlen(info->state));
 	putc(',', out);
-	if (info->ended && info->exit_code >= 0)
+	if (info->ended && info->signal > 0)
+		fprintf(out, "%d", EXIT_SIGNAL + info->signal);
+	else if (info->ended && info->exit_code >= 0)
 		fprintf(out, "%d", info->exit_code);
 	putc(',', out);
 	if (info->ended && info->started_ms > 0) {
@@ -94,6 +96,8 @@ take(void *context, int index, int error, const struct zkq_info *info)
 		spell_json(out, id, error, info);
 	else if (error == ZKQ_OK)
 		spell_csv(out, info);
+	else if (error == ZKQ_ENOENT)
+		fprintf(out, "%s,,unknown,,,\n", id);	/* lines stand beside the ids */
 	if (fclose(out) != 0)
 		state.code = EXIT_SYSTEM;
 	free(state.lines[index]);

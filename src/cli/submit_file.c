@@ -462,7 +462,8 @@ submit_file(const char *file, const char *queue, bool dry)
 	bool seekable = fstat(lines.fd, &stat) == 0 && S_ISREG(stat.st_mode);
 	state.name = lines.name;
 	state.queue = queue;
-	state.terminal = isatty(STDERR_FILENO) && !settings.quiet;
+	/* Ids on the same terminal show how far it is. */
+	state.terminal = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO) && !settings.quiet;
 	if (seekable)
 		code = check_all(state.handle, &lines, &count);
 	if (code == 0 && dry) {

@@ -3,7 +3,7 @@
  *
  * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause: the
  * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
- * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out.
+ * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out.
  * ZKQ_FAKE_TASKS: lines "id|name|state|exit|signal|reason|tail": tasks that exist; exit and signal may be empty.
  */
 #include "config.h"
@@ -400,7 +400,9 @@ zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *call
 
 	(void)handle;
 	(void)timeout_ms;
-	for (int i = 0; i < knob("leaders"); i++)
+	static int calls;
+	int leaders = calls++ > 0 && knob("leave") ? 0 : knob("leaders");
+	for (int i = 0; i < leaders; i++)
 		callback(context, &info);
 	return knob("dispatchers");
 }
