@@ -97,6 +97,11 @@ run_check(int argc, char **argv)
 {
 	if (argc > 0 || !check_config)
 		return argc > 0 ? cli_usage("%s: a command comes before its options", argv[0]) : cli_usage("a command is missing");
+	struct zkq *handle;
+	int code = cli_open(&handle, false);	/* judges servers, root and credential; connects to nobody */
+	if (code)
+		return code;
+	zkq_close(handle);
 	cli_print_configuration();
 	return EXIT_OK;
 }

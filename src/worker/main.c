@@ -38,6 +38,15 @@ struct wanted {
 static struct wanted wanted = { .drain_deadline_ms = -1 };
 
 static const char *
+check_zk(const char *text)
+{
+	char hosts[HOSTS_SIZE], root[ROOT_MAX + 1];
+
+	return connect_string_split(text, "/zkq", hosts, sizeof hosts, root, sizeof root) ? NULL :
+	    "not HOST[:PORT],...[/PATH]";
+}
+
+static const char *
 check_root(const char *text)
 {
 	return root_ok(text) ? NULL : "not an absolute path like /zkq";
@@ -85,7 +94,7 @@ check_lost_after(const char *text)
 
 static const struct option_row rows[] = {
 	{ .letter = 'z', .name = "zk", .argument = "HOSTS", .kind = OPTION_TEXT, .into = &wanted.zk,
-	    .preset = "127.0.0.1:2181", .env = "ZKQ_ZK", .section = "zookeeper",
+	    .preset = "127.0.0.1:2181", .env = "ZKQ_ZK", .section = "zookeeper", .check = check_zk,
 	    .help = "ZooKeeper servers, separated by commas" },
 	{ .name = "root", .argument = "PATH", .kind = OPTION_TEXT, .into = &wanted.root, .preset = "/zkq", .env = "ZKQ_ROOT",
 	    .section = "zookeeper", .check = check_root, .help = "root of the tree" },
