@@ -14,6 +14,7 @@ _zkq_own()
 	show) echo '--short' ;;
 	wait) echo '--any --progress' ;;
 	cancel | 'queue pause') echo '--reason=' ;;
+	logs) echo '--follow --lines= --attempt= --stdout --stderr --raw' ;;
 	results) echo '--csv' ;;
 	dev) echo '--dispatchers= --workers= --slots= --open --pids=' ;;
 	zkq-dispatcher) echo "--zk= --root= --auth-file= --name= --session-timeout= $log" ;;
@@ -50,7 +51,7 @@ _zkq_value()
 
 _zkq()
 {
-	local commands='submit run status show wait cancel results worker queue dev help'
+	local commands='submit run status show wait logs cancel results worker queue dev help'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]##*/} at=1 command= own i
 
 	# "=" is a word of its own here: --color=al is "--color" "=" "al".
@@ -109,5 +110,5 @@ _zkq()
 	return 0
 }
 
-complete -F _zkq zkq zkq-cancel zkq-dev zkq-dispatcher zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
+complete -F _zkq zkq zkq-cancel zkq-dev zkq-dispatcher zkq-logs zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
     zkq-worker
