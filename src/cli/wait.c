@@ -33,7 +33,7 @@ static struct {
 	int shown_tenth;
 	bool terminal;
 	struct ids unknown;	/* that there is no such task is still to be said */
-	bool tree_known;
+	bool tree_known, denied;
 } state;
 
 static void
@@ -103,6 +103,8 @@ ignore_dispatcher(void *context, const struct zkq_dispatcher_info *info)
 static int
 say_unknown(struct zkq *handle)
 {
+	if (state.denied)
+		return cli_fail_error(ZKQ_ENOAUTH, NULL, NULL);
 	if (state.unknown.count == 0)
 		return 0;
 	int error = state.tree_known ? ZKQ_OK : zkq_dispatchers_wait(handle, 10000, ignore_dispatcher, NULL);
@@ -127,6 +129,10 @@ take(void *context, int index, int error, const struct zkq_info *info)
 	state.ended++;
 	if (error == ZKQ_ENOENT) {
 		cli_ids_add(&state.unknown, id);
+		return;
+	}
+	if (error == ZKQ_ENOAUTH) {
+		state.denied = true;
 		return;
 	}
 	if (error != ZKQ_OK) {

@@ -392,10 +392,12 @@ tell_error(struct get *get, int index, int error)
 	get->callback(get->query.context, index, error, NULL);
 }
 
-/* Those that are neither here nor there stay open: they are moving. */
-static void
+/* Those that are neither here nor there stay open: they are moving. False when the tree may not be read: that is about all. */
+static bool
 tell_round(struct get *get)
 {
+	bool denied = false;
+
 	for (int i = 0; i < get->count; i++) {
 		struct asked *asked = &get->asked[i];
 
@@ -410,11 +412,12 @@ tell_round(struct get *get)
 			else
 				tell_live(get, i);
 		} else if (asked->denied) {
-			tell_error(get, i, ZKQ_ENOAUTH);
+			denied = true;
 		} else if (get->last) {
 			tell_error(get, i, ZKQ_ENOENT);
 		}
 	}
+	return !denied;
 }
 
 static void
@@ -497,9 +500,11 @@ tell_and_go_on(struct query *query)
 
 	if (get->arena.failed)
 		return ZKQ_ENOMEM;
-	tell_round(get);
+	bool readable = tell_round(get);
 	scene_free(&get->scene);
 	memset(&get->scene, 0, sizeof get->scene);
+	if (!readable)
+		return ZKQ_ENOAUTH;
 	if (all_told(get)) {
 		query->at = GET_STEPS;
 		return ZKQ_OK;

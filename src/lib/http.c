@@ -62,7 +62,9 @@ split_address(const char *address, char *host, size_t host_size, const char **po
 static int
 connect_to(const char *address)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM }, *found = NULL;
+	/* Workers write literals; a name would make the caller wait for a name server. */
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV }, *found = NULL;
 	char host[256];
 	const char *port;
 	int fd = -1;

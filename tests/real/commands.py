@@ -239,6 +239,12 @@ class Commands(unittest.TestCase):
                 self.assertIn("not allowed", dev.run("wait", unknown, code=125).stderr)
                 self.assertIn("no zkq tree", dev.run("wait", "--root=/nosuch", unknown, code=125).stderr)
                 self.assertEqual(dev.run("show", "--root=/nosuch", unknown, code=78).stderr.count("no zkq tree"), 1)
+            dev.environment["ZKQ_AUTH"] = password + "x"
+            for command, code in (("show", 77), ("results", 77), ("status", 77), ("wait", 125), ("cancel", 77)):
+                for some in (one, "default.0.aaaaaaaaaaaa", "default.9.aaaaaaaaaaaa"):
+                    self.assertEqual(dev.run(command, some, code=code).stderr.count("not allowed"), 1)
+                    self.assertIn("the credential of ZKQ_AUTH is not", dev.run("status", some, code=77).stderr)
+            del dev.environment["ZKQ_AUTH"]
             with open(dev.folder + "/auth", "w", encoding="ascii") as file:
                 file.write(password + "\n")
             os.chmod(file.name, 0o644)
