@@ -194,7 +194,8 @@ void class_free(struct dispatcher *d, struct class *class);
 struct batch_use {
 	char batch[TOKEN_LEN + 1];
 	uint32_t refs;		/* tasks that name it */
-	bool there, ending;	/* a delete is out */
+	bool there, ending;	/* ending: a delete is out */
+	bool stuck;		/* was refused; tried again when the segment is to be deleted */
 };
 
 struct segment {

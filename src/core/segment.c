@@ -396,7 +396,9 @@ batches_deleted(struct dispatcher *d, struct act *act, const struct reply *reply
 		if (reply->rc == RC_OK || (reply->rc == RC_NONODE && reply->failed_op == index))
 			use->there = false;
 		else if (!unknown && reply->failed_op == index) {
-			use->there = false;
+			use->stuck = true;
+			if (segment->stuck_said)
+				continue;
 			plan_note(d->plan, NOTE_WARNING, "queue %s: batch %s in segment %u cannot be deleted: %s",
 			    segment->queue->name, use->batch, segment->seg, rc_word(reply->rc));
 		}
@@ -408,7 +410,7 @@ batches_deleted(struct dispatcher *d, struct act *act, const struct reply *reply
 
 		if (!use.refs && !use.there)
 			continue;
-		if (!use.refs)
+		if (!use.refs && !use.stuck)
 			segment->batches_free++;
 		segment->batches[kept++] = use;
 	}
@@ -429,7 +431,7 @@ delete_batches(struct dispatcher *d, struct segment *segment)
 	for (uint32_t i = 0; i < segment->batch_count && count < DELETES_MAX; i++) {
 		struct batch_use *use = &segment->batches[i];
 
-		if (use->refs || !use->there)
+		if (use->refs || !use->there || use->stuck)
 			continue;
 		use->ending = true;
 		count++;
@@ -462,6 +464,10 @@ close_stuck(struct dispatcher *d, struct segment *segment, const char *why)
 		plan_note(d->plan, NOTE_WARNING, "queue %s: segment %u cannot be deleted: %s; trying again every %d s",
 		    segment->queue->name, segment->seg, why, STRANGER_PAUSE_MS / 1000);
 	segment->stuck_said = true;
+	for (uint32_t i = 0; i < segment->batch_count; i++) {
+		segment->batches_free += segment->batches[i].stuck;
+		segment->batches[i].stuck = false;
+	}
 	close_after(d, segment, STRANGER_PAUSE_MS);
 }
 
@@ -646,6 +652,15 @@ results_listed(struct dispatcher *d, struct poll *poll, const struct reply *repl
 		close_now(d, segment);
 }
 
+static bool
+batches_left(const struct segment *segment)
+{
+	for (uint32_t i = 0; i < segment->batch_count; i++)
+		if (!segment->batches[i].stuck)
+			return true;
+	return false;
+}
+
 void
 segment_tend(struct dispatcher *d, struct segment *segment)
 {
@@ -665,7 +680,7 @@ segment_tend(struct dispatcher *d, struct segment *segment)
 		delete_batches(d, segment);
 		return;
 	}
-	if (!segment->final || segment->task_count || segment->doubts || segment->batch_count ||
+	if (!segment->final || segment->task_count || segment->doubts || batches_left(segment) ||
 	    segment->seg >= segment->queue->tail_seg || cancel_pending(segment->queue, segment->seg))
 		return;
 	segment->closing = true;
