@@ -50,6 +50,7 @@ enum zkq_error {
 	ZKQ_EENDED = -12,	/* the task has ended already */
 	ZKQ_ESYSTEM = -13,	/* the system refused something; errno tells */
 	ZKQ_ECANCELLED = -14,	/* the handle was freed before the answer came */
+	ZKQ_EEXIST = -15,	/* there already */
 };
 
 /* One phrase, static, never NULL. */
@@ -243,6 +244,10 @@ int zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, 
 /* Sets or clears the pause; takes effect when the leader sees it. reason, for people, may be NULL. Blocking. */
 int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, const char *reason,
     int timeout_ms);
+
+/* Makes an empty queue with the default configuration, whole or not at all: ZKQ_OK, ZKQ_EEXIST, ZKQ_ENOTREE ... ZKQ_EUNKNOWN:
+ * perhaps. Blocking. */
+int zkq_queue_create_wait(struct zkq *handle, const char *queue, int timeout_ms);
 
 /* ---- output of a task ---- */
 

@@ -76,7 +76,7 @@ _zkq()
 	case $command in
 	worker | queue)
 		local words=list
-		[[ $command == queue ]] && words='list pause resume'
+		[[ $command == queue ]] && words='list show create pause resume'
 		if [[ $COMP_CWORD -eq $at && $cur != -* ]]; then
 			COMPREPLY=($(compgen -W "$words" -- "$cur"))
 			return

@@ -13,12 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/conf.h"
 #include "base/duration.h"
 #include "base/exits.h"
 #include "base/jsonout.h"
 #include "base/memory.h"
 
 #define AUTH_SIZE 1024	/* a credential file is one line */
+#define HINT_MS 2000	/* a hint is not waited for longer */
 #define LINE_MAX_ID 256	/* a line with an id */
 
 struct settings settings;
@@ -116,6 +118,7 @@ static const struct {
 	{ ZKQ_ENOMEM, EXIT_SYSTEM, "NoMemory", true },
 	{ ZKQ_EENDED, EXIT_NO, "Ended", true },
 	{ ZKQ_ESYSTEM, EXIT_SYSTEM, "System", true },
+	{ ZKQ_EEXIST, EXIT_NO, "Exists", true },
 	{ ZKQ_ECANCELLED, EXIT_SOFTWARE, "Internal", false },
 };
 
@@ -250,6 +253,37 @@ cli_fail_error(int error, const char *id, const char *detail)
 
 	return cli_fail(cli_error_exit(error), errors[row].word, id, errors[row].retry_safe || running->reads, "%s%s%s%s%s",
 	    id ? id : "", colon, zkq_strerror(error), detail ? ": " : "", detail ? detail : "");
+}
+
+struct nearest {
+	const char *queue;
+	int cost;		/* letters that differ; less than half of them are to */
+	char name[64];
+};
+
+static void
+see_queue(void *context, const struct zkq_queue_info *info)
+{
+	struct nearest *nearest = context;
+	int cost = conf_distance(nearest->queue, info->name);
+
+	if (2 * cost >= nearest->cost)
+		return;
+	nearest->cost = 2 * cost;
+	snprintf(nearest->name, sizeof nearest->name, "%s", info->name);
+}
+
+const char *
+cli_queue_hint(struct zkq *handle, const char *queue, char buffer[CLI_HINT])
+{
+	struct nearest nearest = { .queue = queue, .cost = (int)strlen(queue) };
+	int left = cli_left();
+
+	if (zkq_queues_wait(handle, left < HINT_MS ? left : HINT_MS, see_queue, &nearest) == ZKQ_OK && nearest.name[0])
+		snprintf(buffer, CLI_HINT, "; is '%s' meant?", nearest.name);
+	else
+		snprintf(buffer, CLI_HINT, "; zkq queue list shows those there are");
+	return buffer;
 }
 
 void

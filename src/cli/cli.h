@@ -11,6 +11,8 @@
 #include "base/terminal.h"
 #include "zkq.h"
 
+#define CLI_HINT 96
+
 struct command {
 	const char *name;	/* "submit", "queue pause" */
 	const char *program;	/* "zkq-submit": begins every message */
@@ -29,7 +31,8 @@ struct command {
 };
 
 extern const struct command command_logs, command_submit, command_run, command_status, command_show, command_wait, command_cancel,
-    command_results, command_worker_list, command_queue_list, command_queue_pause, command_queue_resume, command_dev;
+    command_results, command_worker_list, command_queue_list, command_queue_show, command_queue_create,
+    command_queue_pause, command_queue_resume, command_dev;
 
 /* The common options. */
 struct settings {
@@ -66,6 +69,8 @@ int cli_fail_waited(const char *id, const char *format, ...) __attribute__((form
 int cli_fail_error(int error, const char *id, const char *detail);
 /* About one of many ids; what concerns them all is left to cli_fail_error(). */
 void cli_say_id(const char *id, int error);
+/* "; is 'render' meant?" when there is a queue with nearly that name, else where to look. Asks the cluster. */
+const char *cli_queue_hint(struct zkq *handle, const char *queue, char buffer[CLI_HINT]);
 /* Exit code and word of an error of the library. */
 int cli_error_exit(int error);
 const char *cli_error_word(int error);

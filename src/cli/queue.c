@@ -1,4 +1,4 @@
-/* zkq queue list, pause, resume. */
+/* zkq queue list, show, create, pause, resume. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -95,9 +95,110 @@ list(int argc, char **argv)
 	return code;
 }
 
+static struct {
+	const char *name;
+	bool found;
+} wanted;
+
+static void
+print_long(const struct zkq_queue_info *info)
+{
+	char oldest[DURATION_SIZE];
+
+	printf("%-10s%s\n", "Queue", info->name);
+	printf("%-10s%s", "State", info->paused ? "paused" : "active");
+	if (info->paused && info->paused_reason) {
+		fputs("  \"", stdout);
+		terminal_write(stdout, info->paused_reason, strlen(info->paused_reason), false);
+		putchar('"');
+	}
+	if (info->paused && info->paused_by) {
+		fputs("  by ", stdout);
+		terminal_write(stdout, info->paused_by, strlen(info->paused_by), false);
+	}
+	printf("\n%-10s%lld waiting, %lld running, %lld in the inbox\n", "Tasks", (long long)info->waiting,
+	    (long long)info->running, (long long)info->inbox);
+	if (info->oldest_ms >= 0)
+		printf("%-10s%s\n", "Oldest", duration_short(info->oldest_ms < 1000 ? 0 : info->oldest_ms, oldest));
+	printf("%-10s%lld results, %lld dead letters\n", "Ended", (long long)info->results, (long long)info->dead);
+	if (info->json && *info->json) {
+		printf("%-10s", "Settings");
+		terminal_write(stdout, info->json, strlen(info->json), false);
+		putchar('\n');
+	}
+}
+
+static void
+show_one(void *context, const struct zkq_queue_info *info)
+{
+	if (strcmp(info->name, wanted.name) != 0)
+		return;
+	wanted.found = true;
+	if (settings.json)
+		add(context, info);
+	else
+		print_long(info);
+}
+
+static int
+show(int argc, char **argv)
+{
+	char hint[CLI_HINT];
+	struct zkq *handle;
+
+	if (argc != 1)
+		return cli_usage(argc == 0 ? "the name of a queue is missing" : "one queue at a time");
+	int code = cli_open(&handle, true);
+	if (code)
+		return code;
+	wanted.name = argv[0];
+	if (settings.json)
+		info_json_begin(&json, "zkq.queue.show/1");
+	int error = zkq_queues_wait(handle, cli_left(), show_one, NULL);
+	if (settings.json) {
+		jsonout_end(&json);
+		info_json_finish(&json, error == ZKQ_OK && wanted.found);
+	}
+	if (error != ZKQ_OK)
+		code = cli_fail_error(error, argv[0], NULL);
+	else if (!wanted.found)
+		code = cli_fail(EXIT_NO, "NoQueue", NULL, true, "%s: no such queue%s", argv[0], cli_queue_hint(handle, argv[0], hint));
+	zkq_close(handle);
+	return code;
+}
+
+static int
+create(int argc, char **argv)
+{
+	struct zkq *handle;
+
+	if (argc != 1)
+		return cli_usage(argc == 0 ? "the name of a queue is missing" : "one queue at a time");
+	int code = cli_open(&handle, true);
+	if (code)
+		return code;
+	int error = zkq_queue_create_wait(handle, argv[0], cli_left());
+	if (error == ZKQ_OK && settings.json) {
+		info_json_line(&json, "zkq.queue.create/1");
+		jsonout_time(&json, "time", cli_wall());
+		jsonout_string(&json, "name", argv[0]);
+		jsonout_end(&json);
+	} else if (error == ZKQ_OK && !settings.quiet) {
+		cli_say("%s: created; workers take tasks of the queues that they were started with", argv[0]);
+	}
+	if (error == ZKQ_EINVAL)
+		code = cli_fail(EXIT_DATA, "Invalid", NULL, false, "%s: not a name for a queue: a letter or digit, then up to 31 of "
+		    "a-z 0-9 _ -", argv[0]);
+	else if (error != ZKQ_OK)
+		code = cli_fail_error(error, argv[0], NULL);
+	zkq_close(handle);
+	return code;
+}
+
 static int
 set_paused(int argc, char **argv, bool paused)
 {
+	char hint[CLI_HINT];
 	struct zkq *handle;
 
 	if (argc != 1)
@@ -116,7 +217,10 @@ set_paused(int argc, char **argv, bool paused)
 		cli_say("%s: %s; takes effect when the leading dispatcher sees it", argv[0],
 		    paused ? "paused, running tasks go on" : "resumed");
 	}
-	code = error == ZKQ_OK ? EXIT_OK : cli_fail_error(error, argv[0], NULL);
+	if (error == ZKQ_ENOQUEUE)
+		code = cli_fail(EXIT_NO, "NoQueue", NULL, true, "%s: no such queue%s", argv[0], cli_queue_hint(handle, argv[0], hint));
+	else
+		code = error == ZKQ_OK ? EXIT_OK : cli_fail_error(error, argv[0], NULL);
 	zkq_close(handle);
 	return code;
 }
@@ -147,6 +251,28 @@ const struct command command_queue_list = {
 	.anywhere = true,
 	.reads = true,
 	.run = list,
+};
+
+const struct command command_queue_show = {
+	.name = "queue show",
+	.program = "zkq-queue",
+	.about = "all that is known of a queue",
+	.usage = "zkq queue show [OPTIONS] QUEUE",
+	.manual = "zkq-queue(1)",
+	.anywhere = true,
+	.reads = true,
+	.run = show,
+};
+
+const struct command command_queue_create = {
+	.name = "queue create",
+	.program = "zkq-queue",
+	.about = "make a queue",
+	.usage = "zkq queue create [OPTIONS] QUEUE",
+	.notes = "Workers take tasks of the queues that they were started with.",
+	.manual = "zkq-queue(1)",
+	.anywhere = true,
+	.run = create,
 };
 
 const struct command command_queue_pause = {

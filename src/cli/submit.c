@@ -62,8 +62,9 @@ unknown(const struct zkq_task *task, const struct answer *answer, const char *wh
 }
 
 static int
-refused(const struct answer *answer)
+refused(struct zkq *handle, const struct answer *answer)
 {
+	char hint[CLI_HINT];
 	const char *detail = *answer->text ? answer->text : NULL;
 
 	switch (answer->error) {
@@ -71,7 +72,8 @@ refused(const struct answer *answer)
 		return cli_fail(EXIT_TEMPORARY, "QueueFull", NULL, true, "queue %s is full for now%s%s: not accepted, try again later",
 		    task_queue(), detail ? ": " : "", detail ? detail : "");
 	case ZKQ_ENOQUEUE:
-		return cli_fail_error(answer->error, task_queue(), detail);
+		return cli_fail(EXIT_DATA, "NoQueue", NULL, true, "%s: no such queue%s", task_queue(),
+		    cli_queue_hint(handle, task_queue(), hint));
 	default:
 		return cli_fail_error(answer->error, NULL, detail);
 	}
@@ -114,7 +116,7 @@ send_one(struct zkq *handle, const struct zkq_task *task, struct answer *answer)
 	int error = zkq_submit(handle, task_queue(), task, 1, take, answer, NULL);
 	if (error != ZKQ_OK) {
 		answer->error = error;
-		return refused(answer);
+		return refused(handle, answer);
 	}
 	while (!answer->here && !cli_over())
 		cli_turn(handle, cli_left(), -1);
@@ -124,7 +126,7 @@ send_one(struct zkq *handle, const struct zkq_task *task, struct answer *answer)
 	}
 	if (answer->error == ZKQ_EUNKNOWN)
 		return unknown(task, answer, *answer->text ? answer->text : "the connection broke after the task was sent");
-	return answer->error == ZKQ_OK ? 0 : refused(answer);
+	return answer->error == ZKQ_OK ? 0 : refused(handle, answer);
 }
 
 int

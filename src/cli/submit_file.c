@@ -180,7 +180,7 @@ say_failed(struct batch *batch, int from)
 {
 	int error = batch->answer[from].error, to = from + 1;
 	bool open = error == ZKQ_EUNKNOWN || error == ZKQ_ETIMEOUT || error == ZKQ_ECANCELLED;
-	char lines[64], token[ZKQ_ID_SIZE + 32] = "", queue[128] = "";
+	char lines[64], token[ZKQ_ID_SIZE + 32] = "", queue[256] = "", hint[CLI_HINT];
 
 	while (to < batch->count && batch->answer[to].here && batch->answer[to].error == error)
 		to++;
@@ -191,9 +191,9 @@ say_failed(struct batch *batch, int from)
 	if (open && batch->answer[from].id[0])
 		snprintf(token, sizeof token, " (the first would be %s)", batch->answer[from].id);
 	if (error == ZKQ_ENOQUEUE)
-		snprintf(queue, sizeof queue, ": %s", state.queue);
+		snprintf(queue, sizeof queue, ": %s%s", state.queue, cli_queue_hint(state.handle, state.queue, hint));
 	const char *what = open ? "outcome unknown" : "not accepted";
-	int code = open ? EXIT_TEMPORARY : cli_error_exit(error);
+	int code = open ? EXIT_TEMPORARY : error == ZKQ_ENOQUEUE ? EXIT_DATA : cli_error_exit(error);
 	cli_say("%s, %s: %s: %s%s%s%s%s", state.name, lines, what, zkq_strerror(error), queue, *batch->text ? ": " : "",
 	    batch->text, token);
 	if (!state.code || code == EXIT_TEMPORARY)

@@ -39,6 +39,8 @@ zkq_strerror(int error)
 		return "the system refused it";
 	case ZKQ_ECANCELLED:
 		return "given up before the answer came";
+	case ZKQ_EEXIST:
+		return "there already";
 	default:
 		return "unknown error";
 	}

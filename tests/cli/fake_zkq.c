@@ -422,6 +422,14 @@ zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, void
 }
 
 int
+zkq_queue_create_wait(struct zkq *handle, const char *queue, int timeout_ms)
+{
+	(void)handle;
+	(void)timeout_ms;
+	return strcmp(queue, "default") == 0 ? ZKQ_EEXIST : knob("create");
+}
+
+int
 zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, const char *reason, int timeout_ms)
 {
 	(void)handle;

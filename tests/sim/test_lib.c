@@ -976,6 +976,13 @@ START_TEST(queue_list_and_pause)
 	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_queue, NULL), ZKQ_OK);
 	ck_assert_str_eq(queues, "default:0:-:1/0/0/0 render:0:-:0/0/0/1 ");
 	ck_assert_int_eq(zkq_queue_pause_wait(handle, "nosuch", 1, NULL, 5000), ZKQ_ENOQUEUE);
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "nosuch", 5000), ZKQ_OK);
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "nosuch", 5000), ZKQ_EEXIST);
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "No such", 5000), ZKQ_EINVAL);
+	ck_assert_int_eq(zkq_submit_wait(handle, "nosuch", &task_true, 5000, id), ZKQ_OK);
+	queues[0] = '\0';
+	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_queue, NULL), ZKQ_OK);
+	ck_assert_str_eq(queues, "default:0:-:1/0/0/0 nosuch:0:-:1/0/0/0 render:0:-:0/0/0/1 ");
 }
 END_TEST
 
