@@ -170,6 +170,20 @@ class Commands(unittest.TestCase):
             self.assertEqual(follower.stdout.read(), "old\nattempt 2\n")
             self.assertEqual(follower.wait(30), 0)
 
+    def test_queues(self):
+        with Dev() as dev:
+            dev.run("queue", "create", "render")
+            dev.run("queue", "create", "render", code=1)
+            self.assertIn("is 'render' meant?", dev.run("submit", "-Q", "rendre", "true", code=65).stderr)
+            self.assertIn("is 'render' meant?", dev.run("queue", "show", "rendre", code=1).stderr)
+            one = dev.run("submit", "-Q", "render", "true").stdout.strip()
+            self.assertTrue(one.startswith("render.0."))
+            self.assertIn("1 waiting, 0 running", dev.run("queue", "show", "render").stdout)
+            # The leader has it: nobody serves it, and a cancel is fulfilled.
+            wait_until(lambda: "NoWorker" in dev.run("show", one).stdout, 20, "no worker serves it")
+            self.assertIn("cancelled", dev.run("cancel", one).stdout)
+            self.assertIn("0 waiting, 0 running", dev.run("queue", "show", "render").stdout)
+
     def test_interrupt(self):
         with Dev() as dev:
             run = subprocess.Popen(["zkq", "run", "--", "sh", "-c", "echo here; exec sleep 1000"], stdout=subprocess.PIPE,
