@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static struct {
 	char id[ZKQ_ID_SIZE];
 	bool owner;
 	volatile sig_atomic_t interrupted;
+	unsigned cancel_s;	/* how long a cancel may take */
 	struct terminal_stream out, err;
 	int code;
 	bool ended;
@@ -27,7 +29,7 @@ static struct {
 } state;
 
 /* Another process asks for the cancel, so that this one can go on following until the task has ended. Safe in a signal
- * handler: only _Fork, execve and write. */
+ * handler: only alarm, _Fork, execve and write. */
 static void
 request_cancel(const char *reason)
 {
@@ -40,12 +42,26 @@ request_cancel(const char *reason)
 		argv[9] = (char *)settings.auth_file;
 		argv[10] = state.id;
 	}
+	alarm(state.cancel_s);
 	pid_t pid = _Fork();
 	if (pid != 0)
 		return;
 	signal(SIGINT, SIG_IGN);
 	execve("/proc/self/exe", argv, environ);
 	_exit(EXIT_SOFTWARE);
+}
+
+/* Nobody has fulfilled the cancel: its dispatchers or its worker are down. */
+static void
+on_alarm(int signal_number)
+{
+	static const char late[] = "zkq: the task has not ended: its cancel is requested and takes effect when a dispatcher and its "
+	    "worker are back\n";
+
+	(void)signal_number;
+	if (write(STDERR_FILENO, late, sizeof late - 1) < 0)
+		_exit(EXIT_OURS);
+	_exit(EXIT_OURS);
 }
 
 static void
@@ -80,6 +96,8 @@ catch_signals(void)
 	sigaddset(&action.sa_mask, SIGTERM);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	action.sa_handler = on_alarm;
+	sigaction(SIGALRM, &action, NULL);
 }
 
 void
@@ -186,13 +204,15 @@ take_result(void *context, int index, int error, const struct zkq_info *info)
 }
 
 int
-follow_task(struct zkq *handle, const char *id, bool output, bool owner)
+follow_task(struct zkq *handle, const char *id, bool output, bool owner, int64_t kill_grace_ms)
 {
+	int64_t cancel_s = (kill_grace_ms + settings.timeout_ms) / 1000 + 1;
 	int timeout_ms = settings.timeout_given ? cli_left() : -1, missed = 0;
 	int error;
 
 	snprintf(state.id, sizeof state.id, "%s", id);
 	state.owner = owner;
+	state.cancel_s = cancel_s < INT_MAX ? (unsigned)cancel_s : INT_MAX;
 	state.out = (struct terminal_stream){ .out = stdout, .raw = !isatty(STDOUT_FILENO) };
 	state.err = (struct terminal_stream){ .out = stderr, .raw = !isatty(STDERR_FILENO) };
 	catch_signals();

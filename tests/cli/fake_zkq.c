@@ -3,7 +3,7 @@
  *
  * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause: the
  * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
- * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out.
+ * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; hang=1: following never ends; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out.
  * ZKQ_FAKE_TASKS: lines "id|name|state|exit|signal|reason|tail": tasks that exist; exit and signal may be empty.
  */
 #include "config.h"
@@ -279,6 +279,8 @@ zkq_follow_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_output_f
 		return knob("follow");
 	*missed = knob("missed");
 	output(context, 1, "out \xc3", 5);
+	while (knob("hang"))
+		poll(NULL, 0, 1000);
 	output(context, 1, "\xa4\n", 2);
 	if (knob("again"))
 		output(context, 0, NULL, (size_t)knob("again"));
