@@ -177,7 +177,7 @@ dispatcher_view(const struct dispatcher *d, struct dispatcher_view *view)
 	bool reading = !d->folders_ready || !d->queues_listed;
 
 	for (const struct queue *queue = d->queues; queue; queue = queue->hh.next)
-		reading = reading || !(queue->ready || queue->gone);
+		reading = reading || !(queue->ready || queue->gone || queue->broken != RC_OK);
 	memset(view, 0, sizeof *view);
 	if (d->standing == STAND_LEADING)
 		view->role = reading ? ROLE_TAKING_OVER : ROLE_LEADER;

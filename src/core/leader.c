@@ -337,7 +337,7 @@ say_ready(struct dispatcher *d)
 	if (d->ready_said || !d->folders_ready || !d->queues_listed)
 		return;
 	for (struct queue *queue = d->queues; queue; queue = queue->hh.next)
-		if (!queue->ready && !queue->gone)
+		if (!queue->ready && !queue->gone && queue->broken == RC_OK)
 			return;
 	for (struct folder *folder = d->folders; folder; folder = folder->hh.next)
 		claims += folder->unresolved;

@@ -62,6 +62,9 @@ queue_free(struct dispatcher *d, struct queue *queue)
 	retention_end(d, queue);
 	poll_free(d, queue->config);
 	poll_free(d, queue->tail);
+	poll_free(d, queue->tail_data);
+	free(queue->strays);
+	free(queue->unproven);
 	if (d->queue_turn == queue)
 		d->queue_turn = NULL;
 	HASH_DEL(d->queues, queue);
@@ -160,6 +163,95 @@ by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* What is wrong with a queue is said once; it harms no other one. */
+static void
+queue_broken(struct dispatcher *d, struct queue *queue, struct poll *poll, enum rc rc)
+{
+	if (queue->broken != rc)
+		plan_note(d->plan, NOTE_WARNING, "queue %s: its segments cannot be listed: %s; it is left alone", queue->name,
+		    rc_word(rc));
+	queue->broken = rc;
+	poll_want_at(d, poll, d->now_ms + CLASS_PAUSE_MS);
+}
+
+static bool
+holds(const uint32_t *numbers, uint32_t count, uint32_t number)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
+/*
+ * Rolling sets the tail and creates the segment in one multi. So a folder beyond the tail, when the tail is read after
+ * the folder was seen, was made by a stranger.
+ */
+static void
+tail_told(struct dispatcher *d, struct poll *poll, const struct reply *reply)
+{
+	struct queue *queue = poll->owner;
+	uint32_t count = 0, highest = 0;
+
+	if (queue->gone)
+		return;
+	if (reply->rc != RC_OK) {
+		queue_broken(d, queue, poll, reply->rc);
+		return;
+	}
+	if (poll->sent <= queue->unproven_mark)
+		return;		/* asked before the folder was seen: another answer is on its way */
+	for (uint32_t i = 0; i < queue->unproven_count; i++)
+		if (queue->unproven[i] > highest)
+			highest = queue->unproven[i];
+	if (reply->bad)
+		plan_note(d->plan, NOTE_ERROR, "queue %s: the data of its tasks folder does not say which segment is the tail; "
+		    "the highest one is taken", queue->name);
+	else
+		highest = reply->record.tail.tail;
+	if (highest > queue->tail_seg)
+		queue->tail_seg = highest;
+	for (uint32_t i = 0; i < queue->unproven_count; i++) {
+		if (queue->unproven[i] <= queue->tail_seg)
+			continue;
+		if (!holds(queue->strays, queue->stray_count, queue->unproven[i]))
+			plan_note(d->plan, NOTE_WARNING, "queue %s: tasks/%u is beyond its tail, %u: it is a stranger's and is left "
+			    "alone", queue->name, queue->unproven[i], queue->tail_seg);
+		queue->unproven[count++] = queue->unproven[i];
+	}
+	free(queue->strays);
+	queue->strays = queue->unproven;
+	queue->stray_count = count;
+	queue->unproven = NULL;
+	queue->unproven_count = 0;
+	poll_want(d, queue->tail);
+}
+
+/* Whether something beyond the tail must be explained first. */
+static bool
+beyond_tail(struct dispatcher *d, struct queue *queue, const uint32_t *numbers, uint32_t count)
+{
+	bool news = false;
+	uint32_t at = 0;
+
+	while (at < count && numbers[at] <= queue->tail_seg)
+		at++;
+	for (uint32_t i = at; i < count && !news; i++)
+		news = !holds(queue->strays, queue->stray_count, numbers[i]);
+	if (!news)
+		return false;
+	uint32_t *unproven = take(d, (count - at) * sizeof *unproven);
+	if (!unproven)
+		return true;
+	memcpy(unproven, numbers + at, (count - at) * sizeof *unproven);
+	free(queue->unproven);
+	queue->unproven = unproven;
+	queue->unproven_count = count - at;
+	queue->unproven_mark = queue->tail_data->sent;
+	poll_want(d, queue->tail_data);
+	return true;
+}
+
 static void
 tail_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 {
@@ -170,11 +262,10 @@ tail_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	if (queue->gone)
 		return;
 	if (reply->rc != RC_OK) {
-		plan_note(d->plan, NOTE_WARNING, "queue %s: its segments cannot be listed: %s", queue->name,
-		    rc_word(reply->rc));
-		poll_want_at(d, poll, d->now_ms + CLASS_PAUSE_MS);
+		queue_broken(d, queue, poll, reply->rc);
 		return;
 	}
+	queue->broken = RC_OK;
 	uint32_t count = 0, *numbers = arena_alloc(&d->plan->arena, ((size_t)reply->child_count + 1) * sizeof *numbers);
 	if (!numbers)
 		return;
@@ -182,11 +273,11 @@ tail_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 		if (reply->children[i].kind == NODE_SEGMENT)
 			numbers[count++] = reply->children[i].seg;
 	qsort(numbers, count, sizeof *numbers, by_number);
-	if (count && numbers[count - 1] > queue->tail_seg)
-		queue->tail_seg = numbers[count - 1];
+	if (beyond_tail(d, queue, numbers, count))
+		return;
 	HASH_ITER(hh, queue->segments, segment, next)
 		segment->in_tree = false;
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count && numbers[i] <= queue->tail_seg; i++) {
 		segment = segment_of(d, queue, numbers[i]);
 		if (!segment)
 			return;
@@ -278,6 +369,9 @@ queue_start(struct dispatcher *d, struct queue *queue)
 		    queue);
 	if (!queue->tail)
 		queue->tail = poll_new(d, REQ_LIST, node_of_queue(NODE_TASKS, queue->name), REC_NONE, true, tail_listed,
+		    queue);
+	if (!queue->tail_data)
+		queue->tail_data = poll_new(d, REQ_GET, node_of_queue(NODE_TASKS, queue->name), REC_TAIL, false, tail_told,
 		    queue);
 	if (back)
 		queue->config_read = queue->tail_read = queue->ready = queue->gone = false;

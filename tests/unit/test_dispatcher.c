@@ -669,6 +669,27 @@ START_TEST(test_inbox)
 }
 END_TEST
 
+/* A segment beyond the tail and a queue without parts are a stranger's: new tasks are seen all the same, also by the
+ * next leader, and nothing is put into what is not ours. */
+START_TEST(test_stranger_beyond_tail)
+{
+	op(OP_CREATE, 0, "", QUEUE "/tasks/99");
+	do_ops(hand);
+	op(OP_CREATE, 0, "garbage", ROOT "/queues/q2");
+	do_ops(hand);
+	run_ms(500);
+	submit(5, "aaaaaaaaaaa1");
+	op(OP_CREATE, CREATE_SEQUENCE, "{\"argv\":[\"true\"]}", QUEUE "/inbox/t-");
+	do_ops(hand);
+	run_ms(500);
+	look(d1);
+	ck_assert_int_eq(view.role, ROLE_LEADER);
+	ck_assert_int_eq(view.waiting, 2);
+	ck_assert_str_eq(children(QUEUE "/tasks/99"), "");
+	ck_assert_ptr_nonnull(strstr(notes, "tasks/99 is beyond its tail"));
+}
+END_TEST
+
 /* No task is larger than 64 KiB; the dead letter keeps its beginning. */
 START_TEST(test_inbox_large)
 {
@@ -920,6 +941,7 @@ main(void)
 	tcase_add_test(tcase, test_cancel_waiting);
 	tcase_add_test(tcase, test_cancel_claimed);
 	tcase_add_test(tcase, test_inbox);
+	tcase_add_test(tcase, test_stranger_beyond_tail);
 	tcase_add_test(tcase, test_inbox_large);
 	tcase_add_test(tcase, test_segments);
 	tcase_add_test(tcase, test_stranger_in_segment);
