@@ -673,6 +673,7 @@ END_TEST
  * next leader, and nothing is put into what is not ours. */
 START_TEST(test_stranger_beyond_tail)
 {
+	register_class();
 	op(OP_CREATE, 0, "", QUEUE "/tasks/99");
 	do_ops(hand);
 	op(OP_CREATE, 0, "garbage", ROOT "/queues/q2");
