@@ -208,7 +208,6 @@ struct segment {
 	bool gone;
 	bool in_tree;		/* in the listing of tasks at hand */
 	bool counted;		/* in queue->unread */
-	uint32_t last_seq;	/* highest seen + 1; 0 = none */
 	uint32_t doubts;
 	struct task **tasks;	/* by sequence */
 	uint32_t task_count, task_room;
@@ -295,7 +294,7 @@ struct segment *segment_of(struct dispatcher *d, struct queue *queue, uint32_t s
 void segment_free(struct dispatcher *d, struct segment *segment);
 /* Starts reading it. taken_over: it may hold retry records. */
 void segment_read(struct dispatcher *d, struct segment *segment, bool taken_over);
-struct task *segment_by_seq(const struct segment *segment, uint32_t seq);
+struct task *segment_by_name(const struct segment *segment, const struct task_name *name);
 struct task *segment_by_token(const struct segment *segment, const char *token);
 bool segment_put(struct dispatcher *d, struct segment *segment, struct task *task);
 void segment_drop(struct dispatcher *d, struct segment *segment, struct task *task);

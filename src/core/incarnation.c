@@ -200,7 +200,7 @@ adopt(struct dispatcher *d, struct folder *folder, const struct node *node)
 
 	if (!segment)
 		return;
-	struct task *task = segment_by_seq(segment, node->task.seq);
+	struct task *task = segment_by_name(segment, &node->task);
 	if (!task)
 		task = task_new(d, segment, &node->task);
 	if (!task)

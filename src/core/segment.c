@@ -27,8 +27,18 @@ segment_find(struct queue *queue, uint32_t seg)
 
 /* ---- the tasks of a segment, by sequence ---- */
 
+/* ZooKeeper gives each sequence once; but a stranger can make a name with any. So the token counts, too: a forged name
+ * must not hide a task. */
+static int
+order(uint32_t seq, const char *token, uint32_t other_seq, const char *other_token)
+{
+	if (seq != other_seq)
+		return seq < other_seq ? -1 : 1;
+	return strcmp(token, other_token);
+}
+
 static uint32_t
-lower_bound(const struct segment *segment, uint32_t seq)
+lower_bound(const struct segment *segment, uint32_t seq, const char *token)
 {
 	uint32_t low = 0, high = segment->task_count;
 
@@ -36,8 +46,9 @@ lower_bound(const struct segment *segment, uint32_t seq)
 		return high;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
+		const struct task *task = segment->tasks[middle];
 
-		if (segment->tasks[middle]->seq < seq)
+		if (order(task->seq, task->token, seq, token) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -46,11 +57,13 @@ lower_bound(const struct segment *segment, uint32_t seq)
 }
 
 struct task *
-segment_by_seq(const struct segment *segment, uint32_t seq)
+segment_by_name(const struct segment *segment, const struct task_name *name)
 {
-	uint32_t i = lower_bound(segment, seq);
+	uint32_t i = lower_bound(segment, name->seq, name->token);
 
-	return i < segment->task_count && segment->tasks[i]->seq == seq ? segment->tasks[i] : NULL;
+	if (i < segment->task_count && order(segment->tasks[i]->seq, segment->tasks[i]->token, name->seq, name->token) == 0)
+		return segment->tasks[i];
+	return NULL;
 }
 
 struct task *
@@ -84,7 +97,7 @@ segment_put(struct dispatcher *d, struct segment *segment, struct task *task)
 
 	if (!grow(d, (void **)&segment->tasks, segment->task_count, &segment->task_room, sizeof *segment->tasks))
 		return false;
-	uint32_t i = lower_bound(segment, task->seq);
+	uint32_t i = lower_bound(segment, task->seq, task->token);
 	memmove(&segment->tasks[i + 1], &segment->tasks[i], (segment->task_count - i) * sizeof *segment->tasks);
 	segment->tasks[i] = task;
 	segment->task_count++;
@@ -101,7 +114,7 @@ void
 segment_drop(struct dispatcher *d, struct segment *segment, struct task *task)
 {
 	char batch[TOKEN_LEN + 1];
-	uint32_t i = lower_bound(segment, task->seq);
+	uint32_t i = lower_bound(segment, task->seq, task->token);
 
 	if (i >= segment->task_count || segment->tasks[i] != task)
 		return;
@@ -117,16 +130,16 @@ segment_drop(struct dispatcher *d, struct segment *segment, struct task *task)
 /* ---- listings ---- */
 
 static int
-by_seq(const void *a, const void *b)
+by_name(const void *a, const void *b)
 {
 	const struct node *x = *(const struct node *const *)a, *y = *(const struct node *const *)b;
 
-	return x->task.seq < y->task.seq ? -1 : x->task.seq > y->task.seq;
+	return order(x->task.seq, x->task.token, y->task.seq, y->task.token);
 }
 
 /* The task children of a listing, sorted by sequence, in the plan's arena. */
 static const struct node **
-sorted(struct dispatcher *d, const struct reply *reply, uint32_t above, int *count)
+sorted(struct dispatcher *d, const struct reply *reply, int *count)
 {
 	const struct node **nodes = arena_alloc(&d->plan->arena, ((size_t)reply->child_count + 1) * sizeof *nodes);
 
@@ -134,9 +147,9 @@ sorted(struct dispatcher *d, const struct reply *reply, uint32_t above, int *cou
 	if (!nodes)
 		return NULL;
 	for (int i = 0; i < reply->child_count; i++)
-		if (reply->children[i].kind == NODE_TASK && reply->children[i].task.seq >= above)
+		if (reply->children[i].kind == NODE_TASK)
 			nodes[(*count)++] = &reply->children[i];
-	qsort(nodes, (size_t)*count, sizeof *nodes, by_seq);
+	qsort(nodes, (size_t)*count, sizeof *nodes, by_name);
 	return nodes;
 }
 
@@ -161,7 +174,7 @@ static void
 decide_doubts(struct dispatcher *d, struct segment *segment, uint32_t sent, const struct reply *reply)
 {
 	int count;
-	const struct node **nodes = sorted(d, reply, 0, &count);
+	const struct node **nodes = sorted(d, reply, &count);
 
 	if (!nodes)
 		return;
@@ -169,11 +182,13 @@ decide_doubts(struct dispatcher *d, struct segment *segment, uint32_t sent, cons
 	for (uint32_t i = segment->task_count; i-- > 0;) {
 		struct task *task = segment->tasks[i];
 		struct node key = { .task.seq = task->seq };
+
+		memcpy(key.task.token, task->token, strlen(task->token) + 1);
 		const struct node *wanted = &key;
 
 		if (task->phase != TASK_DOUBT || task->aux.mark >= sent)
 			continue;
-		if (bsearch(&wanted, nodes, (size_t)count, sizeof *nodes, by_seq))
+		if (bsearch(&wanted, nodes, (size_t)count, sizeof *nodes, by_name))
 			task_wait(d, task);
 		else
 			task_gone(d, task);
@@ -210,14 +225,15 @@ segment_listed(struct dispatcher *d, struct poll *poll, const struct reply *repl
 		poll_want_at(d, poll, d->now_ms + CLASS_PAUSE_MS);
 		return;
 	}
-	const struct node **nodes = sorted(d, reply, segment->last_seq, &count);
+	/* All that is not known is new: what has ended was learned in this session before this listing was answered, so
+	 * it is not in it any more. */
+	const struct node **nodes = sorted(d, reply, &count);
 	for (int i = 0; nodes && i < count; i++) {
 		const struct task_name *name = &nodes[i]->task;
 		struct task *task;
 
-		segment->last_seq = name->seq + 1;
-		if (segment_by_seq(segment, name->seq))
-			continue;	/* known from its claim */
+		if (segment_by_name(segment, name))
+			continue;
 		task = task_new(d, segment, name);
 		if (!task)
 			return;

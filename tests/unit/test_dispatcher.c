@@ -691,6 +691,26 @@ START_TEST(test_stranger_beyond_tail)
 }
 END_TEST
 
+/* Names with a sequence that ZooKeeper did not give, one far ahead and one that a real task will get: neither hides one. */
+START_TEST(test_forged_sequence)
+{
+	register_class();
+	op(OP_CREATE, 0, "{\"argv\":[\"true\"]}", QUEUE "/tasks/0/5.%016llx.-.zzzzzzzzzzzz-0000000999",
+	    (unsigned long long)class_default_hash());
+	do_ops(hand);
+	op(OP_CREATE, 0, "{\"argv\":[\"true\"]}", QUEUE "/tasks/0/5.%016llx.-.yyyyyyyyyyyy-0000000002",
+	    (unsigned long long)class_default_hash());
+	do_ops(hand);
+	run_ms(500);
+	submit(5, "aaaaaaaaaaa1");
+	submit(5, "aaaaaaaaaaa2");
+	run_ms(500);
+	ck_assert_ptr_nonnull(strstr(children(QUEUE "/tasks/0"), "aaaaaaaaaaa1-0000000002"));
+	look(d1);
+	ck_assert_int_eq(view.waiting, 4);
+}
+END_TEST
+
 /* No task is larger than 64 KiB; the dead letter keeps its beginning. */
 START_TEST(test_inbox_large)
 {
@@ -943,6 +963,7 @@ main(void)
 	tcase_add_test(tcase, test_cancel_claimed);
 	tcase_add_test(tcase, test_inbox);
 	tcase_add_test(tcase, test_stranger_beyond_tail);
+	tcase_add_test(tcase, test_forged_sequence);
 	tcase_add_test(tcase, test_inbox_large);
 	tcase_add_test(tcase, test_segments);
 	tcase_add_test(tcase, test_stranger_in_segment);
