@@ -57,6 +57,20 @@ class Strangers(unittest.TestCase):
             found = cluster.judge()
             self.assertEqual(len(found.ended("done")), count)
 
+    def test_forged_sequence(self):
+        """A task created under a name of its own choice, with a sequence far ahead or that of another task, hides none."""
+        with Cluster() as cluster:
+            cluster.dispatcher("d1")
+            cluster.worker("w1")
+            cluster.ready(1)
+            ids = cluster.submit_many([{"noop": True}] * 3)
+            for sequence in (999, 9, 10, 11):
+                cluster.client.create("%s/tasks/0/5.0123456789abcdef.-.zzzzzzzzz%03d-%010d" % (QUEUE, sequence, sequence), b"?")
+            for _ in range(4):
+                ids += cluster.submit_many([{"noop": True}] * 5)
+                for one in ids:
+                    self.assertEqual(cluster.result(one, 30)["state"], "done", one)
+
     def test_poison(self):
         with Cluster() as cluster:
             cluster.dispatcher("d1")
