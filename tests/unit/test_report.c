@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/rng.h"
-#include "core/worker_state.h"
+#include "core/worker/state.h"
 
 #define NUMBERS 400
 
