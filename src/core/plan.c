@@ -194,12 +194,12 @@ add_op(struct plan *plan, struct request *multi, enum op_kind kind, const struct
 }
 
 int64_t
-list_pause_ms(int64_t took_ms)
+list_pause_ms(int64_t took_ms, int names)
 {
-	int64_t pause_ms = took_ms * LIST_PAUSE_FACTOR;
+	int64_t pause_ms = took_ms * LIST_PAUSE_FACTOR, most_ms = names <= LIST_SMALL ? LIST_PAUSE_SMALL_MS : LIST_PAUSE_MAX_MS;
 
-	if (pause_ms > LIST_PAUSE_MAX_MS)
-		return LIST_PAUSE_MAX_MS;
+	if (pause_ms > most_ms)
+		return most_ms;
 	return pause_ms > LIST_PAUSE_MIN_MS ? pause_ms : LIST_PAUSE_MIN_MS;
 }
 

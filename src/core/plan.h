@@ -266,7 +266,7 @@ void plan_note(struct plan *plan, enum note_level level, const char *format, ...
 /* Appends a read request. node.text is copied. */
 void plan_get(struct plan *plan, uint32_t tag, uint64_t arg, struct node node, enum record_kind kind, bool watch);
 /* How long to wait before a folder is listed again whose listing took so long. */
-int64_t list_pause_ms(int64_t took_ms);
+int64_t list_pause_ms(int64_t took_ms, int names);
 void plan_list(struct plan *plan, uint32_t tag, uint64_t arg, struct node node, bool watch);
 void plan_exists(struct plan *plan, uint32_t tag, uint64_t arg, struct node node, bool watch);
 void plan_sync(struct plan *plan, uint32_t tag, uint64_t arg, struct node node);

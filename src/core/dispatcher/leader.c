@@ -160,7 +160,7 @@ poll_reply(struct dispatcher *d, const struct reply *reply)
 		return;
 	}
 	if (poll->kind == REQ_LIST)
-		poll->not_before_ms = d->now_ms + list_pause_ms(reply->took_ms);
+		poll->not_before_ms = d->now_ms + list_pause_ms(reply->took_ms, reply->child_count);
 	poll->got(d, poll, reply);
 	HASH_FIND(hh, d->polls, &id, sizeof id, poll);
 	if (poll && poll->dirty && !poll->busy && !poll->queued)

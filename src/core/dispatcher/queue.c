@@ -183,98 +183,13 @@ holds(const uint32_t *numbers, uint32_t count, uint32_t number)
 	return false;
 }
 
-/*
- * Rolling sets the tail and creates the segment in one multi. So a folder beyond the tail, when the tail is read after
- * the folder was seen, was made by a stranger.
- */
+/* The segments there are, from a listing whose numbers beyond the tail are all known to be strangers'. */
 static void
-tail_told(struct dispatcher *d, struct poll *poll, const struct reply *reply)
+take_segments(struct dispatcher *d, struct queue *queue, const uint32_t *numbers, uint32_t count)
 {
-	struct queue *queue = poll->owner;
-	uint32_t count = 0, highest = 0;
-
-	if (queue->gone)
-		return;
-	if (reply->rc != RC_OK) {
-		queue_broken(d, queue, poll, reply->rc);
-		return;
-	}
-	if (poll->sent <= queue->unproven_mark)
-		return;		/* asked before the folder was seen: another answer is on its way */
-	for (uint32_t i = 0; i < queue->unproven_count; i++)
-		if (queue->unproven[i] > highest)
-			highest = queue->unproven[i];
-	if (reply->bad)
-		plan_note(d->plan, NOTE_ERROR, "queue %s: the data of its tasks folder does not say which segment is the tail; "
-		    "the highest one is taken", queue->name);
-	else
-		highest = reply->record.tail.tail;
-	if (highest > queue->tail_seg)
-		queue->tail_seg = highest;
-	for (uint32_t i = 0; i < queue->unproven_count; i++) {
-		if (queue->unproven[i] <= queue->tail_seg)
-			continue;
-		if (!holds(queue->strays, queue->stray_count, queue->unproven[i]))
-			plan_note(d->plan, NOTE_WARNING, "queue %s: tasks/%u is beyond its tail, %u: it is a stranger's and is left "
-			    "alone", queue->name, queue->unproven[i], queue->tail_seg);
-		queue->unproven[count++] = queue->unproven[i];
-	}
-	free(queue->strays);
-	queue->strays = queue->unproven;
-	queue->stray_count = count;
-	queue->unproven = NULL;
-	queue->unproven_count = 0;
-	poll_want(d, queue->tail);
-}
-
-/* Whether something beyond the tail must be explained first. */
-static bool
-beyond_tail(struct dispatcher *d, struct queue *queue, const uint32_t *numbers, uint32_t count)
-{
-	bool news = false;
-	uint32_t at = 0;
-
-	while (at < count && numbers[at] <= queue->tail_seg)
-		at++;
-	for (uint32_t i = at; i < count && !news; i++)
-		news = !holds(queue->strays, queue->stray_count, numbers[i]);
-	if (!news)
-		return false;
-	uint32_t *unproven = take(d, (count - at) * sizeof *unproven);
-	if (!unproven)
-		return true;
-	memcpy(unproven, numbers + at, (count - at) * sizeof *unproven);
-	free(queue->unproven);
-	queue->unproven = unproven;
-	queue->unproven_count = count - at;
-	queue->unproven_mark = queue->tail_data->sent;
-	poll_want(d, queue->tail_data);
-	return true;
-}
-
-static void
-tail_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
-{
-	struct queue *queue = poll->owner;
 	struct segment *segment, *next;
 	bool first = !queue->tail_read;
 
-	if (queue->gone)
-		return;
-	if (reply->rc != RC_OK) {
-		queue_broken(d, queue, poll, reply->rc);
-		return;
-	}
-	queue->broken = RC_OK;
-	uint32_t count = 0, *numbers = arena_alloc(&d->plan->arena, ((size_t)reply->child_count + 1) * sizeof *numbers);
-	if (!numbers)
-		return;
-	for (int i = 0; i < reply->child_count; i++)
-		if (reply->children[i].kind == NODE_SEGMENT)
-			numbers[count++] = reply->children[i].seg;
-	qsort(numbers, count, sizeof *numbers, by_number);
-	if (beyond_tail(d, queue, numbers, count))
-		return;
 	HASH_ITER(hh, queue->segments, segment, next)
 		segment->in_tree = false;
 	for (uint32_t i = 0; i < count && numbers[i] <= queue->tail_seg; i++) {
@@ -293,6 +208,89 @@ tail_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	drop_missing(d, queue);
 	cancel_tail(d, queue);
 	queue_check_ready(d, queue);
+}
+
+/*
+ * Rolling sets the tail and creates the segment in one multi. So a folder beyond the tail, when the tail is read after
+ * the folder was seen, was made by a stranger.
+ */
+static void
+tail_told(struct dispatcher *d, struct poll *poll, const struct reply *reply)
+{
+	struct queue *queue = poll->owner;
+	uint32_t *numbers = queue->unproven, count = queue->unproven_count, strays = 0;
+
+	if (queue->gone)
+		return;
+	if (reply->rc != RC_OK) {
+		queue_broken(d, queue, poll, reply->rc);
+		return;
+	}
+	if (poll->sent <= queue->unproven_mark || !numbers)
+		return;		/* asked before the folder was seen: another answer is on its way */
+	uint32_t tail = numbers[count - 1];
+	if (reply->bad)
+		plan_note(d->plan, NOTE_ERROR, "queue %s: the data of its tasks folder does not say which segment is the tail; "
+		    "the highest one is taken", queue->name);
+	else
+		tail = reply->record.tail.tail;
+	if (tail > queue->tail_seg)
+		queue->tail_seg = tail;
+	queue->unproven = NULL;
+	queue->unproven_count = 0;
+	for (uint32_t i = count; i-- > 0 && numbers[i] > queue->tail_seg; strays++)
+		if (!holds(queue->strays, queue->stray_count, numbers[i]))
+			plan_note(d->plan, NOTE_WARNING, "queue %s: tasks/%u is beyond its tail, %u: it is a stranger's and is left "
+			    "alone", queue->name, numbers[i], queue->tail_seg);
+	free(queue->strays);
+	queue->strays = numbers;	/* of all numbers only those beyond the tail count */
+	queue->stray_count = count;
+	take_segments(d, queue, numbers, count - strays);
+}
+
+/* Whether something beyond the tail must be explained first. */
+static bool
+beyond_tail(struct dispatcher *d, struct queue *queue, const uint32_t *numbers, uint32_t count)
+{
+	bool news = false;
+
+	for (uint32_t i = count; i-- > 0 && numbers[i] > queue->tail_seg && !news;)
+		news = !holds(queue->strays, queue->stray_count, numbers[i]);
+	if (!news)
+		return false;
+	uint32_t *unproven = take(d, count * sizeof *unproven);
+	if (!unproven)
+		return true;
+	memcpy(unproven, numbers, count * sizeof *unproven);
+	free(queue->unproven);
+	queue->unproven = unproven;
+	queue->unproven_count = count;
+	queue->unproven_mark = queue->tail_data->sent;
+	poll_want(d, queue->tail_data);
+	return true;
+}
+
+static void
+tail_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
+{
+	struct queue *queue = poll->owner;
+
+	if (queue->gone)
+		return;
+	if (reply->rc != RC_OK) {
+		queue_broken(d, queue, poll, reply->rc);
+		return;
+	}
+	queue->broken = RC_OK;
+	uint32_t count = 0, *numbers = arena_alloc(&d->plan->arena, ((size_t)reply->child_count + 1) * sizeof *numbers);
+	if (!numbers)
+		return;
+	for (int i = 0; i < reply->child_count; i++)
+		if (reply->children[i].kind == NODE_SEGMENT)
+			numbers[count++] = reply->children[i].seg;
+	qsort(numbers, count, sizeof *numbers, by_number);
+	if (!beyond_tail(d, queue, numbers, count))
+		take_segments(d, queue, numbers, count);
 }
 
 static void

@@ -257,9 +257,9 @@ struct queue {
 	int64_t waiting_max, retain_age_ms, retain_count, retain_bytes;
 	uint32_t tail_seg;
 	struct poll *tail_data;	/* data of tasks: says which segment is the tail */
-	uint32_t *strays;	/* folders beyond the tail: a stranger's, left alone */
+	uint32_t *strays;	/* those of these numbers that are beyond the tail are a stranger's, and left alone */
 	uint32_t stray_count;
-	uint32_t *unproven;	/* seen beyond the tail that is known: tail_data will tell */
+	uint32_t *unproven;	/* a listing with numbers beyond the tail that is known: tail_data will tell */
 	uint32_t unproven_count, unproven_mark;	/* mark: only an answer sent for after it tells */
 	enum rc broken;		/* its parts cannot be read, and that has been said; RC_OK = not so */
 	uint32_t unread;	/* segments whose first listings are missing */

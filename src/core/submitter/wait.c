@@ -371,7 +371,7 @@ folder_reply(struct submitter *s, struct watched *w, const struct event *event, 
 	struct folder *folder = dead ? &w->dead : &w->done;
 
 	folder->asked = false;
-	folder->not_before_ms = event->now_ms + list_pause_ms(reply->took_ms);
+	folder->not_before_ms = event->now_ms + list_pause_ms(reply->took_ms, reply->child_count);
 	if (reply->rc == RC_NOAUTH) {
 		answer_all_refused(s, w, REFUSED_NOAUTH, plan);
 	} else if (reply->tag == TAG_WAIT_FOLDER) {

@@ -409,7 +409,7 @@ claim_listed(struct worker *worker, const struct reply *reply)
 	uint64_t highest = 0;
 
 	worker->list_busy = false;
-	worker->list_at_ms = worker->now_ms + list_pause_ms(reply->took_ms);
+	worker->list_at_ms = worker->now_ms + list_pause_ms(reply->took_ms, reply->child_count);
 	if (worker->reg != REG_DONE || reply->rc != RC_OK) {
 		worker->list_wanted = true;
 		if (worker->reg == REG_DONE && reply->rc == RC_NONODE)
