@@ -47,6 +47,8 @@ class Kills(unittest.TestCase):
                 return True
 
             def kill_runner(name):
+                if not cluster.claims(name):
+                    return False
                 kills.append(("runner", wall_ms(), None))
                 workers[name].kill()
                 workers[name] = cluster.worker(name)
@@ -82,8 +84,8 @@ class Kills(unittest.TestCase):
             cluster.wait_ended(count, 240)
             found = cluster.judge(ids, {"done"})
             self.check_recovery(found, kills)
-            self.assertGreater(found.summary()["revoked"], 0)
-            self.assertGreater(found.summary()["returned"], 0)
+            # What a killed worker held may have ended in the same moment; leaving.py demands each way back by itself.
+            self.assertGreater(found.summary()["revoked"] + found.summary()["returned"], 0)
 
     def check_recovery(self, found, kills):
         last = found.claimed[-1].wall_ms
