@@ -48,6 +48,26 @@ round_trip(const struct message *message)
 	return back;
 }
 
+/* Field by field: the bytes between fields are nobody's. */
+static void
+same_claim(const struct node *a, const struct node *b)
+{
+	ck_assert_int_eq(a->kind, b->kind);
+	ck_assert_str_eq(a->worker, b->worker);
+	ck_assert_str_eq(a->inc, b->inc);
+	ck_assert_uint_eq(a->n, b->n);
+	ck_assert_str_eq(a->queue, b->queue);
+	ck_assert_uint_eq(a->seg, b->seg);
+	ck_assert_uint_eq(a->run, b->run);
+	ck_assert_uint_eq(a->task.priority, b->task.priority);
+	ck_assert_uint_eq(a->task.class_hash, b->task.class_hash);
+	ck_assert_uint_eq(a->task.key_hash, b->task.key_hash);
+	ck_assert_str_eq(a->task.token, b->task.token);
+	ck_assert_uint_eq(a->task.seq, b->task.seq);
+	ck_assert_uint_eq(a->fence.czxid, b->fence.czxid);
+	ck_assert_uint_eq(a->fence.counter, b->fence.counter);
+}
+
 START_TEST(start)
 {
 	static const char *const argv[] = { "sh", "-c", "", NULL }, *const env[] = { "A=b=c", "E=", NULL };
@@ -63,7 +83,7 @@ START_TEST(start)
 	message.start.spec.time_limit_ms = 600000;
 	message.start.spec.kill_grace_ms = 30000;
 	struct message back = round_trip(&message);
-	ck_assert_int_eq(memcmp(&back.start.claim, &message.start.claim, sizeof back.start.claim), 0);
+	same_claim(&back.start.claim, &message.start.claim);
 	ck_assert(back.start.exclusive);
 	ck_assert_ptr_null(back.start.invalid);
 	ck_assert_str_eq(back.start.spec.argv[1], "-c");
