@@ -84,8 +84,8 @@ class Kills(unittest.TestCase):
             cluster.wait_ended(count, 240)
             found = cluster.judge(ids, {"done"})
             self.check_recovery(found, kills)
-            # What a killed worker held may have ended in the same moment; leaving.py demands each way back by itself.
-            self.assertGreater(found.summary()["revoked"] + found.summary()["returned"], 0)
+            self.assertGreater(found.summary()["revoked"], 0)
+            # Not "returned": what w2 held when its runner was killed may have ended in the same moment.
 
     def check_recovery(self, found, kills):
         last = found.claimed[-1].wall_ms
