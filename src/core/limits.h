@@ -27,9 +27,9 @@
 #define SUBMITS_IN_FLIGHT_MAX 2		/* submit multis of one process */
 #define LIST_PAUSE_MIN_MS 2		/* between two listings of one folder: */
 #define LIST_PAUSE_FACTOR 10		/* at least this many times the last one's duration, */
-#define LIST_SMALL 1000			/* listing so many names costs the ensemble about 0.2 ms: what took longer was waiting, */
-#define LIST_PAUSE_SMALL_MS 20		/* and a pause of this keeps the cost of listing below one in a hundred */
-#define LIST_PAUSE_MAX_MS 1000		/* but no longer: one answer that was late must not cost ten times as much again */
+#define LIST_PAUSE_NAMES 1000		/* but listing so many names costs the ensemble about 0.2 ms, what took longer was waiting: */
+#define LIST_PAUSE_NAMES_MS 20		/* a pause of this for each so many keeps the cost of listing below one in a hundred, */
+#define LIST_PAUSE_MAX_MS 1000		/* and no longer: one answer that was late must not cost ten times as much again */
 
 /* A leader numbers claims from its own candidate's sequence number times this on: a number of a claim that was
  * revoked stands neither in listing nor report, and must never be used again in that folder. */

@@ -196,10 +196,13 @@ add_op(struct plan *plan, struct request *multi, enum op_kind kind, const struct
 int64_t
 list_pause_ms(int64_t took_ms, int names)
 {
-	int64_t pause_ms = took_ms * LIST_PAUSE_FACTOR, most_ms = names <= LIST_SMALL ? LIST_PAUSE_SMALL_MS : LIST_PAUSE_MAX_MS;
+	int64_t pause_ms = took_ms * LIST_PAUSE_FACTOR;
+	int64_t enough_ms = (1 + (int64_t)names / LIST_PAUSE_NAMES) * LIST_PAUSE_NAMES_MS;
 
-	if (pause_ms > most_ms)
-		return most_ms;
+	if (enough_ms > LIST_PAUSE_MAX_MS)
+		enough_ms = LIST_PAUSE_MAX_MS;
+	if (pause_ms > enough_ms)
+		return enough_ms;
 	return pause_ms > LIST_PAUSE_MIN_MS ? pause_ms : LIST_PAUSE_MIN_MS;
 }
 

@@ -186,8 +186,17 @@ class Cluster:
             with open(os.path.join(self.folder, "sanitizer", name), encoding="utf-8", errors="replace") as file:
                 print("| ---- sanitizer: %s\n| %s" % (name, file.read()[:6000].replace("\n", "\n| ")))
 
+    def sanitizer_findings(self):
+        """The reports that say something. A process killed during its leak check, as a runner's helpers are when the
+        runner ends, leaves a report that only says that the check was cut off."""
+        for name in sorted(os.listdir(self.folder + "/sanitizer")):
+            with open(os.path.join(self.folder, "sanitizer", name), encoding="utf-8", errors="replace") as file:
+                text = file.read()
+            if [line for line in text.splitlines() if line and "Unable to get registers from thread" not in line]:
+                yield name
+
     def check_sanitizers(self):
-        reports = os.listdir(self.folder + "/sanitizer")
+        reports = list(self.sanitizer_findings())
         if reports:
             self.show_logs()
             raise AssertionError("sanitizers reported: %s" % reports)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "core/limits.h"
 #include "core/node.h"
 #include "core/plan.h"
 #include "core/record.h"
@@ -156,6 +157,16 @@ START_TEST(a_report_tells_resolved_and_returned)
 }
 END_TEST
 
+START_TEST(a_late_listing_does_not_pause_for_long)
+{
+	ck_assert_int_eq(list_pause_ms(0, 10), LIST_PAUSE_MIN_MS);
+	ck_assert_int_eq(list_pause_ms(1, 10), LIST_PAUSE_FACTOR);
+	ck_assert_int_eq(list_pause_ms(400, 10), LIST_PAUSE_NAMES_MS);
+	ck_assert_int_eq(list_pause_ms(400, 3 * LIST_PAUSE_NAMES), 4 * LIST_PAUSE_NAMES_MS);
+	ck_assert_int_eq(list_pause_ms(400, 1000 * LIST_PAUSE_NAMES), LIST_PAUSE_MAX_MS);
+}
+END_TEST
+
 START_TEST(one_seed_gives_one_sequence)
 {
 	struct rng a, b;
@@ -199,6 +210,7 @@ main(void)
 	tcase_add_test(cases, a_plan_owns_the_text_of_its_nodes);
 	tcase_add_test(cases, the_earliest_wake_wins);
 	tcase_add_test(cases, a_report_tells_resolved_and_returned);
+	tcase_add_test(cases, a_late_listing_does_not_pause_for_long);
 	tcase_add_test(cases, one_seed_gives_one_sequence);
 	tcase_add_test(cases, every_code_has_a_word);
 	suite_add_tcase(suite, cases);
