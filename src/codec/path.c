@@ -1,6 +1,6 @@
 /*
- * One function writes, one reads, and both go kind by kind in the order of core/node.h. A name is read
- * only in the spelling that would be written, so two names never mean one node.
+ * One table, a row for each kind of znode: whose child it is, and its name - a fixed word, or two functions of which one
+ * writes it and one reads it. A name is read only in the spelling that would be written, so two names never mean one node.
  */
 #include "codec/path.h"
 
@@ -10,12 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOWER_ALNUM "abcdefghijklmnopqrstuvwxyz0123456789"
-#define ALNUM LOWER_ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define HEX "0123456789abcdef"
-#define DIGITS "0123456789"
-
-#define SEQUENCE_DIGITS 10
+#include "codec/grammar.h"
 
 static const char *const verb_words[VERBS] = {
 	[VERB_KILL] = "kill",
@@ -24,158 +19,12 @@ static const char *const verb_words[VERBS] = {
 	[VERB_REQUEUE] = "requeue",
 };
 
-/* The folders right below the root and right below a queue, in both directions. */
-static const struct {
-	enum node_kind parent, kind;
-	const char *name;
-} folders[] = {
-	{ NODE_ROOT, NODE_ELECTION, "election" },
-	{ NODE_ROOT, NODE_WORKERS, "workers" },
-	{ NODE_ROOT, NODE_LOGKEYS, "logkeys" },
-	{ NODE_ROOT, NODE_ASSIGN, "assign" },
-	{ NODE_ROOT, NODE_QUEUES, "queues" },
-	{ NODE_ROOT, NODE_DRAIN, "drain" },
-	{ NODE_QUEUE, NODE_CLASSES, "classes" },
-	{ NODE_QUEUE, NODE_INBOX, "inbox" },
-	{ NODE_QUEUE, NODE_MOVED, "moved" },
-	{ NODE_QUEUE, NODE_TASKS, "tasks" },
-	{ NODE_QUEUE, NODE_RETRY_ALL, "retry" },
-	{ NODE_QUEUE, NODE_DONE_ALL, "done" },
-	{ NODE_QUEUE, NODE_DEAD_ALL, "dead" },
-	{ NODE_QUEUE, NODE_HOLD_ALL, "hold" },
-	{ NODE_QUEUE, NODE_CANCEL_ALL, "cancel" },
-	{ NODE_QUEUE, NODE_KEYS, "keys" },
-};
-
-#define FOLDERS (sizeof folders / sizeof folders[0])
-
-/* ---- grammar ---- */
-
-/* Whether all len bytes of name are of set, at least one and at most max. */
-static bool
-all_of(const char *name, size_t len, const char *set, size_t max)
-{
-	if (len < 1 || len > max)
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!name[i] || !strchr(set, name[i]))
-			return false;
-	return true;
-}
-
-static bool
-queue_ok(const char *name, size_t len)
-{
-	return all_of(name, len, LOWER_ALNUM "_-", QUEUE_NAME_MAX) && name[0] != '_' && name[0] != '-';
-}
-
-static bool
-worker_ok(const char *name, size_t len)
-{
-	return all_of(name, len, ALNUM "_-", WORKER_NAME_MAX) && name[0] != '_' && name[0] != '-';
-}
-
-static bool
-inc_ok(const char *inc, size_t len)
-{
-	return len == INC_MAX && all_of(inc, len, LOWER_ALNUM, INC_MAX);
-}
-
-static bool
-token_ok(const char *token, size_t len)
-{
-	if (len < TOKEN_LEN || len > TOKEN_MAX || !all_of(token, TOKEN_LEN, LOWER_ALNUM, TOKEN_LEN))
-		return false;
-	if (len == TOKEN_LEN)
-		return true;
-	const char *index = token + TOKEN_LEN + 1;
-	size_t index_len = len - TOKEN_LEN - 1;
-	return token[TOKEN_LEN] == 'x' && all_of(index, index_len, DIGITS, TOKEN_MAX - TOKEN_LEN - 1) &&
-	    (index[0] != '0' || index_len == 1);
-}
-
-/* Length of the UTF-8 character at text (of which left bytes remain); *code is its number. 0 = none. */
-static size_t
-utf8_read(const unsigned char *text, size_t left, uint32_t *code)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : text[0] >= 0xc0 ? 2 : 0;
-
-	if (len == 0 || len > left || text[0] > 0xf4)
-		return 0;
-	*code = len == 1 ? text[0] : text[0] & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		*code = *code << 6 | (text[i] & 0x3f);
-	}
-	return *code < least[len] ? 0 : len;
-}
-
-/* Whether ZooKeeper takes it as the name of a znode: PathUtils.validatePath refuses control characters,
- * surrogates and private use, and what Java's char calls specials; beyond the basic plane all is surrogates. */
-static bool
-znode_name_ok(const char *name, size_t len, size_t max)
-{
-	if (len < 1 || len > max || (len == 1 && name[0] == '.') || (len == 2 && name[0] == '.' && name[1] == '.'))
-		return false;
-	for (size_t i = 0, step; i < len; i += step) {
-		uint32_t code;
-
-		step = utf8_read((const unsigned char *)name + i, len - i, &code);
-		if (step == 0 || code == '/' || code < 0x20 || (code >= 0x7f && code <= 0x9f) ||
-		    (code >= 0xd800 && code <= 0xf8ff) || code >= 0xfff0)
-			return false;
-	}
-	return true;
-}
-
-bool
-queue_name_ok(const char *name)
-{
-	return queue_ok(name, strlen(name));
-}
-
-bool
-worker_name_ok(const char *name)
-{
-	return worker_ok(name, strlen(name));
-}
-
-/* "/a/b" ... */
-static bool
-absolute(const char *path)
-{
-	if (path[0] != '/')
-		return false;
-	for (const char *part = path + 1;; ) {
-		size_t part_len = strcspn(part, "/");
-
-		if (!znode_name_ok(part, part_len, SIZE_MAX))
-			return false;
-		if (!part[part_len])
-			return true;
-		part += part_len + 1;
-	}
-}
-
-bool
-path_ok(const char *path)
-{
-	return strcmp(path, "/") == 0 || absolute(path);
-}
-
-bool
-root_ok(const char *root)
-{
-	return strlen(root) <= ROOT_MAX && absolute(root);
-}
-
-/* ---- writing ---- */
+/* ---- writing a name ---- */
 
 struct out {
 	char *buffer;
 	size_t size, len;
+	bool sequence;	/* ZooKeeper will append the digits */
 	bool bad;	/* too long, or a name breaks its grammar */
 };
 
@@ -195,284 +44,167 @@ out_add(struct out *out, const char *format, ...)
 		out->len += (size_t)len;
 }
 
-/* Adds "/" and text when the text is ok. */
+/* Adds text as it is. */
 static void
-out_name(struct out *out, bool ok, const char *text)
+out_word(struct out *out, const char *text)
 {
-	if (!ok)
+	size_t len = strlen(text);
+
+	if (out->bad || len >= out->size - out->len) {
 		out->bad = true;
+		return;
+	}
+	memcpy(out->buffer + out->len, text, len + 1);
+	out->len += len;
+}
+
+/* The same when it is ok. */
+static void
+out_text(struct out *out, bool ok, const char *text)
+{
+	if (ok)
+		out_word(out, text);
 	else
-		out_add(out, "/%s", text);
-}
-
-static void
-out_folder_name(struct out *out, enum node_kind kind)
-{
-	for (size_t i = 0; i < FOLDERS; i++)
-		if (folders[i].kind == kind)
-			out_add(out, "/%s", folders[i].name);
-}
-
-static void
-out_worker(struct out *out, enum node_kind parent, const struct node *node)
-{
-	out_folder_name(out, parent);
-	out_name(out, worker_name_ok(node->worker), node->worker);
-}
-
-static void
-out_folder(struct out *out, const struct node *node)
-{
-	out_worker(out, NODE_ASSIGN, node);
-	if (!inc_ok(node->inc, strlen(node->inc)))
 		out->bad = true;
-	out_add(out, ".%s", node->inc);
-}
-
-static void
-out_queue(struct out *out, const struct node *node, enum node_kind folder)
-{
-	out_folder_name(out, NODE_QUEUES);
-	out_name(out, queue_name_ok(node->queue), node->queue);
-	out_folder_name(out, folder);
-}
-
-static void
-out_segment(struct out *out, const struct node *node, enum node_kind folder)
-{
-	out_queue(out, node, folder);
-	if (node->seg == UINT32_MAX)
-		out->bad = true;
-	out_add(out, "/%" PRIu32, node->seg);
-}
-
-static void
-out_shard(struct out *out, const struct node *node)
-{
-	out_queue(out, node, NODE_MOVED);
-	if (node->seg == SHARD_OTHER)
-		out_add(out, "/x");
-	else
-		out_add(out, "/%" PRIu32, node->seg);
-}
-
-static void
-out_token(struct out *out, const struct node *node, enum node_kind folder)
-{
-	out_segment(out, node, folder);
-	out_name(out, token_ok(node->task.token, strlen(node->task.token)), node->task.token);
 }
 
 static void
 out_task(struct out *out, const struct task_name *task, bool sequence)
 {
-	if (task->priority > PRIORITY_MAX || !token_ok(task->token, strlen(task->token)) || task->seq > INT32_MAX)
+	if (task->priority > PRIORITY_MAX || task->seq > INT32_MAX)
 		out->bad = true;
 	out_add(out, "%u.%016" PRIx64 ".", task->priority, task->class_hash);
 	if (task->key_hash)
-		out_add(out, "%016" PRIx64, task->key_hash);
+		out_add(out, "%016" PRIx64 ".", task->key_hash);
 	else
-		out_add(out, "-");
-	out_add(out, ".%s-", task->token);
+		out_word(out, "-.");
+	out_text(out, token_ok(task->token, strlen(task->token)), task->token);
+	out_word(out, "-");
 	if (!sequence)
 		out_add(out, "%010" PRIu32, task->seq);
 }
 
 static void
-out_claim(struct out *out, const struct node *node)
+write_candidate(struct out *out, const struct node *node)
+{
+	size_t len = node->text ? strlen(node->text) : 0;
+	bool whole = candidate_ok(node->text, len, true);
+
+	if (!whole && !(out->sequence && candidate_ok(node->text, len, false)))
+		out->bad = true;
+	else
+		out_add(out, "%.*s", (int)(out->sequence && whole ? len - SEQUENCE_DIGITS : len), node->text);
+}
+
+static void
+write_worker(struct out *out, const struct node *node)
+{
+	out_text(out, worker_name_ok(node->worker), node->worker);
+}
+
+static void
+write_folder(struct out *out, const struct node *node)
+{
+	write_worker(out, node);
+	out_word(out, ".");
+	out_text(out, inc_ok(node->inc, strlen(node->inc)), node->inc);
+}
+
+static void
+write_live(struct out *out, const struct node *node)
+{
+	if (node->r == 0)
+		out->bad = true;
+	out_add(out, "live-%" PRIu32, node->r);
+}
+
+static void
+write_queue(struct out *out, const struct node *node)
+{
+	out_text(out, queue_name_ok(node->queue), node->queue);
+}
+
+static void
+write_segment(struct out *out, const struct node *node)
+{
+	if (node->seg == UINT32_MAX)
+		out->bad = true;
+	out_add(out, "%" PRIu32, node->seg);
+}
+
+static void
+write_shard(struct out *out, const struct node *node)
+{
+	if (node->seg == SHARD_OTHER)
+		out_word(out, "x");
+	else
+		write_segment(out, node);
+}
+
+static void
+write_token(struct out *out, const struct node *node)
+{
+	out_text(out, token_ok(node->task.token, strlen(node->task.token)), node->task.token);
+}
+
+static void
+write_task(struct out *out, const struct node *node)
+{
+	out_task(out, &node->task, out->sequence);
+}
+
+static void
+write_batch(struct out *out, const struct node *node)
+{
+	out_word(out, "b.");
+	out_text(out, strlen(node->batch) == TOKEN_LEN && token_ok(node->batch, TOKEN_LEN), node->batch);
+}
+
+static void
+write_claim(struct out *out, const struct node *node)
 {
 	char fence[33];
 
-	out_folder(out, node);
-	if (node->n == 0 || node->run == 0 || !queue_name_ok(node->queue) || node->seg == UINT32_MAX)
+	if (node->n == 0 || node->run == 0)
 		out->bad = true;
-	out_add(out, "/%" PRIu64 ":%s:%" PRIu32 ":", node->n, node->queue, node->seg);
+	out_add(out, "%" PRIu64 ":", node->n);
+	write_queue(out, node);
+	out_word(out, ":");
+	write_segment(out, node);
+	out_word(out, ":");
 	out_task(out, &node->task, false);
 	fence_write(node->fence, fence);
 	out_add(out, ":%" PRIu32 ":%s", node->run, fence);
 }
 
 static void
-out_order(struct out *out, const struct node *node)
+write_order(struct out *out, const struct node *node)
 {
-	out_folder(out, node);
-	if (node->n == 0 || node->verb >= VERBS) {
+	if (node->n == 0 || node->verb >= VERBS)
 		out->bad = true;
-		return;
-	}
-	out_add(out, "/o:%" PRIu64 ":%s", node->n, verb_words[node->verb]);
-}
-
-static bool
-candidate_ok(const char *name, size_t len, bool digits)
-{
-	size_t base = UUID_LEN + strlen("-n_");
-
-	return len == base + (digits ? SEQUENCE_DIGITS : 0) && all_of(name, UUID_LEN, HEX, UUID_LEN) &&
-	    memcmp(name + UUID_LEN, "-n_", 3) == 0 && (!digits || all_of(name + base, 10, DIGITS, SEQUENCE_DIGITS));
+	else
+		out_add(out, "o:%" PRIu64 ":%s", node->n, verb_words[node->verb]);
 }
 
 static void
-out_candidate(struct out *out, const struct node *node, bool sequence)
+write_hash(struct out *out, const struct node *node)
 {
-	size_t len = node->text ? strlen(node->text) : 0;
-	bool whole = candidate_ok(node->text, len, true);
-
-	if (!whole && !(sequence && candidate_ok(node->text, len, false))) {
-		out->bad = true;
-		return;
-	}
-	out_folder_name(out, NODE_ELECTION);
-	out_add(out, "/%.*s", (int)(sequence && whole ? len - SEQUENCE_DIGITS : len), node->text);
+	out_add(out, "%016" PRIx64, node->hash);
 }
 
-static bool
-text_ok(const struct node *node)
+static void
+write_key_dir(struct out *out, const struct node *node)
 {
-	return node->text && znode_name_ok(node->text, strlen(node->text), INBOX_NAME_MAX);
+	out_add(out, "%02x", (unsigned)(node->hash >> 56));
 }
 
-int
-path_write(const char *root, const struct node *node, bool sequence, char *buffer, size_t size)
+static void
+write_text(struct out *out, const struct node *node)
 {
-	struct out out = { .buffer = buffer, .size = size };
-
-	if (size == 0)
-		return -1;
-	buffer[0] = '\0';
-	out_add(&out, "%s", root);
-	if (sequence && node->kind != NODE_TASK && node->kind != NODE_CANDIDATE)
-		return -1;
-	switch (node->kind) {
-	case NODE_ROOT:
-		break;
-	case NODE_ELECTION:
-	case NODE_WORKERS:
-	case NODE_LOGKEYS:
-	case NODE_ASSIGN:
-	case NODE_QUEUES:
-	case NODE_DRAIN:
-		out_folder_name(&out, node->kind);
-		break;
-	case NODE_CANDIDATE:
-		out_candidate(&out, node, sequence);
-		break;
-	case NODE_WORKER:
-		out_worker(&out, NODE_WORKERS, node);
-		break;
-	case NODE_LOGKEY:
-		out_worker(&out, NODE_LOGKEYS, node);
-		break;
-	case NODE_DRAIN_WORKER:
-		out_worker(&out, NODE_DRAIN, node);
-		break;
-	case NODE_FOLDER:
-		out_folder(&out, node);
-		break;
-	case NODE_LIVE:
-		out_folder(&out, node);
-		out.bad = out.bad || node->r == 0;
-		out_add(&out, "/live-%" PRIu32, node->r);
-		break;
-	case NODE_CLAIM:
-		out_claim(&out, node);
-		break;
-	case NODE_ORDER:
-		out_order(&out, node);
-		break;
-	case NODE_QUEUE:
-	case NODE_CLASSES:
-	case NODE_INBOX:
-	case NODE_MOVED:
-	case NODE_TASKS:
-	case NODE_RETRY_ALL:
-	case NODE_DONE_ALL:
-	case NODE_DEAD_ALL:
-	case NODE_HOLD_ALL:
-	case NODE_CANCEL_ALL:
-	case NODE_KEYS:
-		out_queue(&out, node, node->kind);
-		break;
-	case NODE_CLASS:
-		out_queue(&out, node, NODE_CLASSES);
-		out_add(&out, "/%016" PRIx64, node->hash);
-		break;
-	case NODE_INBOX_TASK:
-		out_queue(&out, node, NODE_INBOX);
-		out_name(&out, text_ok(node), node->text);
-		break;
-	case NODE_SHARD:
-		out_shard(&out, node);
-		break;
-	case NODE_MOVED_TASK:
-		out_shard(&out, node);
-		out_name(&out, text_ok(node), node->text);
-		break;
-	case NODE_SEGMENT:
-		out_segment(&out, node, NODE_TASKS);
-		break;
-	case NODE_TASK:
-		out_segment(&out, node, NODE_TASKS);
-		out_add(&out, "/");
-		out_task(&out, &node->task, sequence);
-		break;
-	case NODE_TASK_CHILD:
-		out_segment(&out, node, NODE_TASKS);
-		out_add(&out, "/");
-		out_task(&out, &node->task, false);
-		out_name(&out, text_ok(node), node->text);
-		break;
-	case NODE_BATCH:
-		out_segment(&out, node, NODE_TASKS);
-		out.bad = out.bad || strlen(node->batch) != TOKEN_LEN || !token_ok(node->batch, TOKEN_LEN);
-		out_add(&out, "/b.%s", node->batch);
-		break;
-	case NODE_RETRY_SEG:
-		out_segment(&out, node, NODE_RETRY_ALL);
-		break;
-	case NODE_RETRY:
-		out_token(&out, node, NODE_RETRY_ALL);
-		break;
-	case NODE_DONE_SEG:
-		out_segment(&out, node, NODE_DONE_ALL);
-		break;
-	case NODE_RESULT:
-		out_token(&out, node, NODE_DONE_ALL);
-		break;
-	case NODE_DEAD_SEG:
-		out_segment(&out, node, NODE_DEAD_ALL);
-		break;
-	case NODE_DEAD:
-		out_token(&out, node, NODE_DEAD_ALL);
-		break;
-	case NODE_HOLD_SEG:
-		out_segment(&out, node, NODE_HOLD_ALL);
-		break;
-	case NODE_HOLD:
-		out_token(&out, node, NODE_HOLD_ALL);
-		break;
-	case NODE_CANCEL_SEG:
-		out_segment(&out, node, NODE_CANCEL_ALL);
-		break;
-	case NODE_CANCEL:
-		out_token(&out, node, NODE_CANCEL_ALL);
-		break;
-	case NODE_KEY_DIR:
-		out_queue(&out, node, NODE_KEYS);
-		out_add(&out, "/%02x", (unsigned)(node->hash >> 56));
-		break;
-	case NODE_KEY:
-		out_queue(&out, node, NODE_KEYS);
-		out_add(&out, "/%02x/%016" PRIx64, (unsigned)(node->hash >> 56), node->hash);
-		break;
-	case NODE_STRANGER:	/* its folder is not known */
-	case NODE_KINDS:
-		out.bad = true;
-	}
-	return out.bad ? -1 : (int)out.len;
+	out_text(out, node->text && znode_name_ok(node->text, strlen(node->text), INBOX_NAME_MAX), node->text);
 }
 
-/* ---- reading ---- */
+/* ---- reading a name ---- */
 
 /* What remains to be read of a name. */
 struct in {
@@ -567,6 +299,12 @@ in_copy(struct in in, bool ok, char *to)
 }
 
 static bool
+in_queue(struct in in, char *queue)
+{
+	return in_copy(in, queue_ok(in.text, in.len), queue);
+}
+
+static bool
 in_token(struct in in, char *token)
 {
 	return in_copy(in, token_ok(in.text, in.len), token);
@@ -608,19 +346,88 @@ in_task(struct in in, struct task_name *task)
 	return seq <= INT32_MAX;
 }
 
+/* The functions below find in *node what its folder says, and add what the name says. */
+
 static bool
-in_claim(struct in in, struct node *node)
+read_candidate(struct in in, struct node *node)
+{
+	node->text = in.text;
+	return candidate_ok(in.text, in.len, true);
+}
+
+static bool
+read_worker(struct in in, struct node *node)
+{
+	return in_copy(in, worker_ok(in.text, in.len), node->worker);
+}
+
+static bool
+read_folder(struct in in, struct node *node)
+{
+	struct in worker;
+
+	return in_until(&in, '.', &worker) && read_worker(worker, node) &&
+	    in_copy(in, inc_ok(in.text, in.len), node->inc);
+}
+
+static bool
+read_live(struct in in, struct node *node)
+{
+	return in_skip(&in, "live-") && in_number32(in, 1, UINT32_MAX, &node->r);
+}
+
+static bool
+read_queue(struct in in, struct node *node)
+{
+	return in_queue(in, node->queue);
+}
+
+static bool
+read_segment(struct in in, struct node *node)
+{
+	return in_segment(in, &node->seg);
+}
+
+static bool
+read_shard(struct in in, struct node *node)
+{
+	if (!in_is(in, "x"))
+		return in_segment(in, &node->seg);
+	node->seg = SHARD_OTHER;
+	return true;
+}
+
+static bool
+read_token(struct in in, struct node *node)
+{
+	return in_token(in, node->task.token);
+}
+
+static bool
+read_task(struct in in, struct node *node)
+{
+	return in_task(in, &node->task);
+}
+
+static bool
+read_batch(struct in in, struct node *node)
+{
+	return in_skip(&in, "b.") && in_copy(in, in.len == TOKEN_LEN && token_ok(in.text, in.len), node->batch);
+}
+
+static bool
+read_claim(struct in in, struct node *node)
 {
 	struct in n, queue, seg, name, run;
 
 	return in_until(&in, ':', &n) && in_until(&in, ':', &queue) && in_until(&in, ':', &seg) &&
 	    in_until(&in, ':', &name) && in_until(&in, ':', &run) && in_number(n, 1, UINT64_MAX, &node->n) &&
-	    in_copy(queue, queue_ok(queue.text, queue.len), node->queue) && in_segment(seg, &node->seg) &&
+	    in_queue(queue, node->queue) && in_segment(seg, &node->seg) &&
 	    in_task(name, &node->task) && in_number32(run, 1, UINT32_MAX, &node->run) && in_fence(in, &node->fence);
 }
 
 static bool
-in_order(struct in in, struct node *node)
+read_order(struct in in, struct node *node)
 {
 	struct in n;
 
@@ -634,157 +441,141 @@ in_order(struct in in, struct node *node)
 	return false;
 }
 
-/* A child of assign/<worker>.<inc>. */
-static enum node_kind
-in_assigned(struct in in, struct node *node)
+static bool
+read_hash(struct in in, struct node *node)
 {
-	struct in rest = in;
-
-	if (in_skip(&rest, "live-"))
-		return in_number32(rest, 1, UINT32_MAX, &node->r) ? NODE_LIVE : NODE_STRANGER;
-	if (in.len && in.text[0] == 'o')
-		return in_order(in, node) ? NODE_ORDER : NODE_STRANGER;
-	return in_claim(in, node) ? NODE_CLAIM : NODE_STRANGER;
-}
-
-static enum node_kind
-in_folder(struct in in, struct node *node)
-{
-	struct in worker;
-
-	return in_until(&in, '.', &worker) && in_copy(worker, worker_ok(worker.text, worker.len), node->worker) &&
-	    in_copy(in, inc_ok(in.text, in.len), node->inc) ? NODE_FOLDER : NODE_STRANGER;
-}
-
-/* A child of tasks/<seg>. */
-static enum node_kind
-in_segment_child(struct in in, struct node *node)
-{
-	struct in rest = in;
-
-	if (in_skip(&rest, "b."))
-		return in_copy(rest, rest.len == TOKEN_LEN && token_ok(rest.text, rest.len), node->batch) ?
-		    NODE_BATCH : NODE_STRANGER;
-	return in_task(in, &node->task) ? NODE_TASK : NODE_STRANGER;
-}
-
-static enum node_kind
-in_queue_folder(enum node_kind parent, struct in in)
-{
-	for (size_t i = 0; i < FOLDERS; i++)
-		if (folders[i].parent == parent && in_is(in, folders[i].name))
-			return folders[i].kind;
-	return NODE_STRANGER;
-}
-
-static enum node_kind
-in_shard(struct in in, struct node *node)
-{
-	if (in_is(in, "x")) {
-		node->seg = SHARD_OTHER;
-		return NODE_SHARD;
-	}
-	return in_segment(in, &node->seg) ? NODE_SHARD : NODE_STRANGER;
-}
-
-static enum node_kind
-in_key(struct in in, const struct node *folder, struct node *node)
-{
-	return in_hex(in, 16, &node->hash) && node->hash >> 56 == folder->hash >> 56 ? NODE_KEY : NODE_STRANGER;
+	return in_hex(in, 16, &node->hash);
 }
 
 static bool
-in_worker(struct in in, struct node *node)
+read_key_dir(struct in in, struct node *node)
 {
-	return in_copy(in, worker_ok(in.text, in.len), node->worker);
+	if (!in_hex(in, 2, &node->hash))
+		return false;
+	node->hash <<= 56;
+	return true;
 }
 
-#define IF(ok, kind) ((ok) ? (kind) : NODE_STRANGER)
-
-/* Kind of the child; *node holds what the folder gives it and gets what its name says. */
-static enum node_kind
-child_kind(const struct node *folder, struct in in, struct node *node)
+static bool
+read_key(struct in in, struct node *node)
 {
-	switch (folder->kind) {
-	case NODE_ROOT:
-	case NODE_QUEUE:
-		return in_queue_folder(folder->kind, in);
-	case NODE_ELECTION:
-		return IF(candidate_ok(in.text, in.len, true), NODE_CANDIDATE);
-	case NODE_WORKERS:
-		return IF(in_worker(in, node), NODE_WORKER);
-	case NODE_LOGKEYS:
-		return IF(in_worker(in, node), NODE_LOGKEY);
-	case NODE_DRAIN:
-		return IF(in_worker(in, node), NODE_DRAIN_WORKER);
-	case NODE_ASSIGN:
-		return in_folder(in, node);
-	case NODE_FOLDER:
-		return in_assigned(in, node);
-	case NODE_QUEUES:
-		return IF(in_copy(in, queue_ok(in.text, in.len), node->queue), NODE_QUEUE);
-	case NODE_CLASSES:
-		return IF(in_hex(in, 16, &node->hash), NODE_CLASS);
-	case NODE_INBOX:
-		return IF(znode_name_ok(in.text, in.len, INBOX_NAME_MAX), NODE_INBOX_TASK);
-	case NODE_MOVED:
-		return in_shard(in, node);
-	case NODE_SHARD:
-		return IF(znode_name_ok(in.text, in.len, INBOX_NAME_MAX), NODE_MOVED_TASK);
-	case NODE_TASKS:
-		return IF(in_segment(in, &node->seg), NODE_SEGMENT);
-	case NODE_SEGMENT:
-		return in_segment_child(in, node);
-	case NODE_TASK:
-		node->task = folder->task;
-		return IF(znode_name_ok(in.text, in.len, INBOX_NAME_MAX), NODE_TASK_CHILD);
-	case NODE_RETRY_ALL:
-		return IF(in_segment(in, &node->seg), NODE_RETRY_SEG);
-	case NODE_RETRY_SEG:
-		return IF(in_token(in, node->task.token), NODE_RETRY);
-	case NODE_DONE_ALL:
-		return IF(in_segment(in, &node->seg), NODE_DONE_SEG);
-	case NODE_DONE_SEG:
-		return IF(in_token(in, node->task.token), NODE_RESULT);
-	case NODE_DEAD_ALL:
-		return IF(in_segment(in, &node->seg), NODE_DEAD_SEG);
-	case NODE_DEAD_SEG:
-		return IF(in_token(in, node->task.token), NODE_DEAD);
-	case NODE_HOLD_ALL:
-		return IF(in_segment(in, &node->seg), NODE_HOLD_SEG);
-	case NODE_HOLD_SEG:
-		return IF(in_token(in, node->task.token), NODE_HOLD);
-	case NODE_CANCEL_ALL:
-		return IF(in_segment(in, &node->seg), NODE_CANCEL_SEG);
-	case NODE_CANCEL_SEG:
-		return IF(in_token(in, node->task.token), NODE_CANCEL);
-	case NODE_KEYS:
-		if (!in_hex(in, 2, &node->hash))
-			return NODE_STRANGER;
-		node->hash <<= 56;
-		return NODE_KEY_DIR;
-	case NODE_KEY_DIR:
-		return in_key(in, folder, node);
-	default:
-		return NODE_STRANGER;
-	}
+	uint64_t top = node->hash >> 56;
+
+	return in_hex(in, 16, &node->hash) && node->hash >> 56 == top;
 }
 
-/* name goes on to its NUL only when it is the last part of its path: text is set for leaves alone. */
+static bool
+read_text(struct in in, struct node *node)
+{
+	node->text = in.text;
+	return znode_name_ok(in.text, in.len, INBOX_NAME_MAX);
+}
+
+/* ---- the tree ---- */
+
+#define TOKENS_BELOW(parent) (parent), NULL, write_token, read_token
+#define SEGMENTS_BELOW(parent) (parent), NULL, write_segment, read_segment
+
+/* In the order of core/node.h. A parent stands for each kind but the root's; STRANGER is nobody's child. */
+static const struct {
+	enum node_kind parent;
+	const char *word;
+	void (*write)(struct out *out, const struct node *node);
+	bool (*read)(struct in in, struct node *node);
+} tree[NODE_KINDS] = {
+	[NODE_ELECTION] = { NODE_ROOT, "election", NULL, NULL },
+	[NODE_CANDIDATE] = { NODE_ELECTION, NULL, write_candidate, read_candidate },
+	[NODE_WORKERS] = { NODE_ROOT, "workers", NULL, NULL },
+	[NODE_WORKER] = { NODE_WORKERS, NULL, write_worker, read_worker },
+	[NODE_LOGKEYS] = { NODE_ROOT, "logkeys", NULL, NULL },
+	[NODE_LOGKEY] = { NODE_LOGKEYS, NULL, write_worker, read_worker },
+	[NODE_ASSIGN] = { NODE_ROOT, "assign", NULL, NULL },
+	[NODE_FOLDER] = { NODE_ASSIGN, NULL, write_folder, read_folder },
+	[NODE_LIVE] = { NODE_FOLDER, NULL, write_live, read_live },
+	[NODE_CLAIM] = { NODE_FOLDER, NULL, write_claim, read_claim },
+	[NODE_ORDER] = { NODE_FOLDER, NULL, write_order, read_order },
+	[NODE_QUEUES] = { NODE_ROOT, "queues", NULL, NULL },
+	[NODE_QUEUE] = { NODE_QUEUES, NULL, write_queue, read_queue },
+	[NODE_CLASSES] = { NODE_QUEUE, "classes", NULL, NULL },
+	[NODE_CLASS] = { NODE_CLASSES, NULL, write_hash, read_hash },
+	[NODE_INBOX] = { NODE_QUEUE, "inbox", NULL, NULL },
+	[NODE_INBOX_TASK] = { NODE_INBOX, NULL, write_text, read_text },
+	[NODE_MOVED] = { NODE_QUEUE, "moved", NULL, NULL },
+	[NODE_SHARD] = { NODE_MOVED, NULL, write_shard, read_shard },
+	[NODE_MOVED_TASK] = { NODE_SHARD, NULL, write_text, read_text },
+	[NODE_TASKS] = { NODE_QUEUE, "tasks", NULL, NULL },
+	[NODE_SEGMENT] = { SEGMENTS_BELOW(NODE_TASKS) },
+	[NODE_TASK] = { NODE_SEGMENT, NULL, write_task, read_task },
+	[NODE_TASK_CHILD] = { NODE_TASK, NULL, write_text, read_text },
+	[NODE_BATCH] = { NODE_SEGMENT, NULL, write_batch, read_batch },
+	[NODE_RETRY_ALL] = { NODE_QUEUE, "retry", NULL, NULL },
+	[NODE_RETRY_SEG] = { SEGMENTS_BELOW(NODE_RETRY_ALL) },
+	[NODE_RETRY] = { TOKENS_BELOW(NODE_RETRY_SEG) },
+	[NODE_DONE_ALL] = { NODE_QUEUE, "done", NULL, NULL },
+	[NODE_DONE_SEG] = { SEGMENTS_BELOW(NODE_DONE_ALL) },
+	[NODE_RESULT] = { TOKENS_BELOW(NODE_DONE_SEG) },
+	[NODE_DEAD_ALL] = { NODE_QUEUE, "dead", NULL, NULL },
+	[NODE_DEAD_SEG] = { SEGMENTS_BELOW(NODE_DEAD_ALL) },
+	[NODE_DEAD] = { TOKENS_BELOW(NODE_DEAD_SEG) },
+	[NODE_HOLD_ALL] = { NODE_QUEUE, "hold", NULL, NULL },
+	[NODE_HOLD_SEG] = { SEGMENTS_BELOW(NODE_HOLD_ALL) },
+	[NODE_HOLD] = { TOKENS_BELOW(NODE_HOLD_SEG) },
+	[NODE_CANCEL_ALL] = { NODE_QUEUE, "cancel", NULL, NULL },
+	[NODE_CANCEL_SEG] = { SEGMENTS_BELOW(NODE_CANCEL_ALL) },
+	[NODE_CANCEL] = { TOKENS_BELOW(NODE_CANCEL_SEG) },
+	[NODE_KEYS] = { NODE_QUEUE, "keys", NULL, NULL },
+	[NODE_KEY_DIR] = { NODE_KEYS, NULL, write_key_dir, read_key_dir },
+	[NODE_KEY] = { NODE_KEY_DIR, NULL, write_hash, read_key },
+	[NODE_DRAIN] = { NODE_ROOT, "drain", NULL, NULL },
+	[NODE_DRAIN_WORKER] = { NODE_DRAIN, NULL, write_worker, read_worker },
+};
+
+/* The names from below the root down to that of kind. */
+static void
+out_path(struct out *out, enum node_kind kind, const struct node *node)
+{
+	if (kind == NODE_ROOT)
+		return;
+	out_path(out, tree[kind].parent, node);
+	out_word(out, "/");
+	if (tree[kind].word)
+		out_word(out, tree[kind].word);
+	else
+		tree[kind].write(out, node);
+}
+
+int
+path_write(const char *root, const struct node *node, bool sequence, char *buffer, size_t size)
+{
+	struct out out = { .buffer = buffer, .size = size, .sequence = sequence };
+
+	if (size == 0)
+		return -1;
+	buffer[0] = '\0';
+	if (sequence && node->kind != NODE_TASK && node->kind != NODE_CANDIDATE)
+		return -1;
+	if (node->kind == NODE_STRANGER || node->kind >= NODE_KINDS)	/* a stranger's folder is not known */
+		return -1;
+	out_word(&out, root);
+	out_path(&out, node->kind, node);
+	return out.bad ? -1 : (int)out.len;
+}
+
+/* name goes on to its NUL only when it is the last part of its path: only leaves have a text. */
 static void
 child_parse(const struct node *folder, struct in in, struct node *node)
 {
-	memset(node, 0, sizeof *node);
-	memcpy(node->queue, folder->queue, sizeof node->queue);
-	memcpy(node->worker, folder->worker, sizeof node->worker);
-	memcpy(node->inc, folder->inc, sizeof node->inc);
-	node->seg = folder->seg;
-	node->kind = child_kind(folder, in, node);
-	if (node->kind == NODE_STRANGER)
-		memset(node, 0, sizeof *node);
-	if (node->kind == NODE_STRANGER || node->kind == NODE_CANDIDATE || node->kind == NODE_INBOX_TASK ||
-	    node->kind == NODE_MOVED_TASK || node->kind == NODE_TASK_CHILD)
-		node->text = in.text;
+	for (int kind = NODE_ROOT + 1; kind < NODE_KINDS; kind++) {
+		if (tree[kind].parent != folder->kind)
+			continue;
+		*node = *folder;
+		node->kind = (enum node_kind)kind;
+		node->text = NULL;
+		if (tree[kind].word ? in_is(in, tree[kind].word) : tree[kind].read(in, node))
+			return;
+	}
+	*node = node_plain(NODE_STRANGER);
+	node->text = in.text;
 }
 
 void
@@ -824,7 +615,7 @@ id_parse(const char *text, struct task_id *id)
 
 	memset(id, 0, sizeof *id);
 	return in_until(&in, '.', &queue) && in_until(&in, '.', &seg) &&
-	    in_copy(queue, queue_ok(queue.text, queue.len), id->queue) && in_segment(seg, &id->seg) &&
+	    in_queue(queue, id->queue) && in_segment(seg, &id->seg) &&
 	    in_token(in, id->token);
 }
 
