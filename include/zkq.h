@@ -232,6 +232,8 @@ struct zkq_queue_info {
 	const char *name;
 	int paused;
 	const char *paused_by, *paused_reason;
+	int64_t paused_until_ms;	/* on the ensemble's clock; 0 = until it is resumed */
+	int64_t paused_left_ms;		/* until then, from the ensemble's clock to ours; -1 = without end */
 	int64_t waiting, running, results, dead, inbox;
 	int64_t oldest_ms;		/* age of the first live task: from the ensemble's clock to ours, never negative;
 					 * -1 = none or unknown */
@@ -241,8 +243,9 @@ typedef void zkq_queue_fn(void *context, const struct zkq_queue_info *info);
 /* One callback for each, in order of name; as zkq_workers(). Costs one listing per segment. */
 int zkq_queues(struct zkq *handle, zkq_queue_fn *callback, zkq_done_fn *done, void *context);
 int zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, void *context);
-/* Sets or clears the pause; takes effect when the leader sees it. reason, for people, may be NULL. Blocking. */
-int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, const char *reason,
+/* Sets or clears the pause; takes effect when the leader sees it. for_ms > 0: it ends by itself so long after it was
+ * written, by the ensemble's clock; 0 = it stays until it is cleared. reason, for people, may be NULL. Blocking. */
+int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, int64_t for_ms, const char *reason,
     int timeout_ms);
 
 /* Makes an empty queue with the default configuration, whole or not at all: ZKQ_OK, ZKQ_EEXIST, ZKQ_ENOTREE ... ZKQ_EUNKNOWN:

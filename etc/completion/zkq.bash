@@ -13,7 +13,8 @@ _zkq_own()
 	status) echo '--queue= --state= --worker= --all --failed --since= --limit=' ;;
 	show) echo '--short' ;;
 	wait) echo '--any --progress' ;;
-	cancel | 'queue pause') echo '--reason=' ;;
+	cancel) echo '--reason=' ;;
+	'queue pause') echo '--for= --reason=' ;;
 	logs) echo '--follow --lines= --attempt= --stdout --stderr --raw' ;;
 	results) echo '--csv' ;;
 	dev) echo '--dispatchers= --workers= --slots= --open --pids=' ;;

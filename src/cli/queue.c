@@ -15,11 +15,13 @@ static const struct table_column columns[] = {
 	{ .title = "DEAD", .right = true }, { .title = "NOTE" },
 };
 
+#define PAUSE_MAX_MS (366LL * 24 * 3600 * 1000)	/* a longer one has no end */
 #define COLUMNS ((int)(sizeof columns / sizeof columns[0]))
 
 static struct table *table;
 static struct jsonout json;
 static const char *reason;
+static int64_t pause_ms;	/* --for; 0 = until resumed */
 
 static void
 add_json(const struct zkq_queue_info *info)
@@ -30,6 +32,10 @@ add_json(const struct zkq_queue_info *info)
 	if (info->paused) {
 		jsonout_string(&json, "paused_by", info->paused_by);
 		jsonout_string(&json, "paused_reason", info->paused_reason);
+	}
+	if (info->paused && info->paused_left_ms >= 0) {
+		jsonout_time(&json, "paused_until", info->paused_until_ms);
+		jsonout_seconds(&json, "paused_left_seconds", info->paused_left_ms);
 	}
 	jsonout_number(&json, "waiting", info->waiting);
 	jsonout_number(&json, "running", info->running);
@@ -43,10 +49,25 @@ add_json(const struct zkq_queue_info *info)
 	jsonout_end(&json);
 }
 
+/* "9m left, "disk swap" anna", as far as it is known. */
+static void
+pause_note(const struct zkq_queue_info *info, char *note, size_t size)
+{
+	char left[DURATION_SIZE];
+	bool ends = info->paused && info->paused_left_ms >= 0, why = info->paused && info->paused_reason;
+
+	snprintf(note, size, "%s%s%s%s%s%s", ends ? duration_short(info->paused_left_ms, left) : "",
+	    ends ? " left" : "", ends && (why || info->paused_by) ? ", " : "", why ? "\"" : "",
+	    why ? info->paused_reason : "", why ? "\" " : "");
+	size_t len = strlen(note);
+	if (info->paused && info->paused_by)
+		snprintf(note + len, size - len, "%s", info->paused_by);
+}
+
 static void
 add(void *context, const struct zkq_queue_info *info)
 {
-	char waiting[24], run[24], inbox[24], results[24], dead[24], oldest[DURATION_SIZE], note[256] = "";
+	char waiting[24], run[24], inbox[24], results[24], dead[24], oldest[DURATION_SIZE], note[256];
 
 	(void)context;
 	if (settings.json) {
@@ -58,10 +79,7 @@ add(void *context, const struct zkq_queue_info *info)
 	snprintf(inbox, sizeof inbox, "%lld", (long long)info->inbox);
 	snprintf(results, sizeof results, "%lld", (long long)info->results);
 	snprintf(dead, sizeof dead, "%lld", (long long)info->dead);
-	if (info->paused && info->paused_reason)
-		snprintf(note, sizeof note, "\"%s\" %s", info->paused_reason, info->paused_by ? info->paused_by : "");
-	else if (info->paused)
-		snprintf(note, sizeof note, "%s", info->paused_by ? info->paused_by : "");
+	pause_note(info, note, sizeof note);
 	table_row(table, (const char *[]){ info->name, info->paused ? "paused" : "active", waiting, run, inbox,
 	    info->oldest_ms < 0 ? NULL : duration_short(info->oldest_ms < 1000 ? 0 : info->oldest_ms, oldest), results, dead,
 	    note });
@@ -103,7 +121,7 @@ static struct {
 static void
 print_long(const struct zkq_queue_info *info)
 {
-	char oldest[DURATION_SIZE];
+	char oldest[DURATION_SIZE], left[DURATION_SIZE], until[32];
 
 	printf("%-10s%s\n", "Queue", info->name);
 	printf("%-10s%s", "State", info->paused ? "paused" : "active");
@@ -116,6 +134,9 @@ print_long(const struct zkq_queue_info *info)
 		fputs("  by ", stdout);
 		terminal_write(stdout, info->paused_by, strlen(info->paused_by), false);
 	}
+	if (info->paused && info->paused_left_ms >= 0)
+		printf("\n%-10s%s (%s left)", "Until", info_time(info->paused_until_ms, until),
+		    duration_short(info->paused_left_ms, left));
 	printf("\n%-10s%lld waiting, %lld running, %lld in the inbox\n", "Tasks", (long long)info->waiting,
 	    (long long)info->running, (long long)info->inbox);
 	if (info->oldest_ms >= 0)
@@ -198,7 +219,7 @@ create(int argc, char **argv)
 static int
 set_paused(int argc, char **argv, bool paused)
 {
-	char hint[CLI_HINT];
+	char hint[CLI_HINT], span[DURATION_SIZE];
 	struct zkq *handle;
 
 	if (argc != 1)
@@ -206,16 +227,20 @@ set_paused(int argc, char **argv, bool paused)
 	int code = cli_open(&handle, true);
 	if (code)
 		return code;
-	int error = zkq_queue_pause_wait(handle, argv[0], paused, reason, cli_left());
+	int error = zkq_queue_pause_wait(handle, argv[0], paused, paused ? pause_ms : 0, reason, cli_left());
 	if (error == ZKQ_OK && settings.json) {
 		info_json_line(&json, paused ? "zkq.queue.pause/1" : "zkq.queue.resume/1");
 		jsonout_time(&json, "time", cli_wall());
 		jsonout_string(&json, "name", argv[0]);
 		jsonout_bool(&json, "paused", paused);
+		if (paused && pause_ms)
+			jsonout_seconds(&json, "paused_for", pause_ms);
 		jsonout_end(&json);
 	} else if (error == ZKQ_OK && !settings.quiet) {
-		cli_say("%s: %s; takes effect when the leading dispatcher sees it", argv[0],
-		    paused ? "paused, running tasks go on" : "resumed");
+		bool ends = paused && pause_ms;
+
+		cli_say("%s: %s%s%s%s; takes effect when the leading dispatcher sees it", argv[0], paused ? "paused" : "resumed",
+		    ends ? " for " : "", ends ? duration_exact(pause_ms, span) : "", paused ? ", running tasks go on" : "");
 	}
 	if (error == ZKQ_ENOQUEUE)
 		code = cli_fail(EXIT_NO, "NoQueue", NULL, true, "%s: no such queue%s", argv[0], cli_queue_hint(handle, argv[0], hint));
@@ -238,6 +263,8 @@ resume_queue(int argc, char **argv)
 }
 
 static const struct option_row pause_options[] = {
+	{ .name = "for", .argument = "TIME", .kind = OPTION_TIME, .into = &pause_ms, .min = 1, .max = PAUSE_MAX_MS,
+	    .help = "until then; default: until it is resumed" },
 	{ .name = "reason", .argument = "TEXT", .kind = OPTION_TEXT, .into = &reason, .help = "shown in lists" },
 	{ 0 },
 };

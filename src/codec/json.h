@@ -54,10 +54,10 @@ uint64_t text_hash(const char *text, size_t len);
 extern const char class_default_text[];
 uint64_t class_default_hash(void);
 
-/* Changes paused, paused_by, paused_reason in the text of a queue's configuration, keeping the rest.
- * text may be NULL or empty. NULL when memory runs out or text is not an object. */
-const char *queue_text_paused(struct arena *arena, const char *text, bool paused, const char *by, const char *reason,
-    int64_t wall_ms);
+/* Changes paused, paused_for (for_ms; 0 = without end), paused_by, paused_reason in the text of a queue's
+ * configuration, keeping the rest. text may be NULL or empty. NULL when memory runs out or text is not an object. */
+const char *queue_text_paused(struct arena *arena, const char *text, bool paused, int64_t for_ms, const char *by,
+    const char *reason, int64_t wall_ms);
 
 /* "2026-11-20T08:31:02.114Z" and back; false when text is not such a time. */
 void time_write(int64_t wall_ms, char buffer[25]);

@@ -23,6 +23,8 @@ encode_queue(struct text *text, const struct rec_queue *queue)
 {
 	if (queue->paused)
 		text_bool(text, "paused", true);
+	if (queue->paused_for_ms > 0)
+		text_seconds(text, "paused_for", queue->paused_for_ms);
 	text_string(text, "paused_by", queue->paused_by);
 	text_string(text, "paused_reason", queue->paused_reason);
 	if (queue->retain_age_ms > 0)
@@ -39,6 +41,7 @@ void
 decode_queue(struct reader *reader, const char *data, size_t len, struct rec_queue *queue)
 {
 	queue->paused = read_bool(reader, "paused", false);
+	queue->paused_for_ms = read_ms(reader, "paused_for", 0);
 	queue->paused_by = read_string(reader, "paused_by");
 	queue->paused_reason = read_string(reader, "paused_reason");
 	queue->retain_age_ms = read_ms(reader, "retain_age", RETAIN_AGE_MS);
@@ -86,7 +89,17 @@ put_string(json_t *object, const char *key, const char *value)
 }
 
 static bool
-put_pause(json_t *object, bool paused, const char *by, const char *reason, int64_t wall_ms)
+put_seconds(json_t *object, const char *key, int64_t ms)
+{
+	if (ms <= 0) {
+		json_object_del(object, key);
+		return true;
+	}
+	return json_object_set_new(object, key, json_real((double)ms / 1000)) == 0;
+}
+
+static bool
+put_pause(json_t *object, bool paused, int64_t for_ms, const char *by, const char *reason, int64_t wall_ms)
 {
 	char at[25];
 
@@ -94,19 +107,20 @@ put_pause(json_t *object, bool paused, const char *by, const char *reason, int64
 	if (!json_object_get(object, "v") && json_object_set_new(object, "v", json_integer(1)) != 0)
 		return false;
 	return json_object_set_new(object, "paused", json_boolean(paused)) == 0 &&
+	    put_seconds(object, "paused_for", paused ? for_ms : 0) &&
 	    put_string(object, "paused_by", paused ? by : NULL) &&
 	    put_string(object, "paused_reason", paused ? reason : NULL) &&
 	    put_string(object, "by", by) && put_string(object, "at", at);
 }
 
 const char *
-queue_text_paused(struct arena *arena, const char *text, bool paused, const char *by, const char *reason,
-    int64_t wall_ms)
+queue_text_paused(struct arena *arena, const char *text, bool paused, int64_t for_ms, const char *by,
+    const char *reason, int64_t wall_ms)
 {
 	json_t *object = text && *text ? parse(arena, text, strlen(text), NULL) : json_object();
 	const char *changed = NULL;
 
-	if (json_is_object(object) && put_pause(object, paused, by, reason, wall_ms)) {
+	if (json_is_object(object) && put_pause(object, paused, for_ms, by, reason, wall_ms)) {
 		char *line = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 		changed = arena_string(arena, line);

@@ -32,3 +32,13 @@ report_returned(const struct rec_report *report, uint64_t n)
 			return true;
 	return false;
 }
+
+int64_t
+queue_pause_end(const struct rec_queue *queue, int64_t mtime_ms)
+{
+	if (!queue->paused)
+		return 0;
+	if (queue->paused_for_ms <= 0 || queue->paused_for_ms > INT64_MAX - mtime_ms)
+		return INT64_MAX;
+	return mtime_ms + queue->paused_for_ms;
+}

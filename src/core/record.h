@@ -173,6 +173,7 @@ struct rec_tail {
 
 struct rec_queue {
 	bool paused;
+	int64_t paused_for_ms;	/* so long from the writing of the record on; 0 = until it is resumed */
 	const char *paused_by, *paused_reason;
 	int64_t retain_age_ms, retain_count, retain_bytes;	/* defaults of limits.h when absent */
 	int64_t waiting_max;
@@ -240,6 +241,9 @@ struct record {
 	};
 };
 
+/* When the pause of a queue ends, on the servers' clock: 0 = it is not paused, INT64_MAX = when it is resumed.
+ * mtime_ms: of the znode that holds the record. */
+int64_t queue_pause_end(const struct rec_queue *queue, int64_t mtime_ms);
 /* Whether claim number n is resolved by the report; whether it is among the last returned ones. */
 bool report_resolves(const struct rec_report *report, uint64_t n);
 bool report_returned(const struct rec_report *report, uint64_t n);

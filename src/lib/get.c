@@ -142,7 +142,8 @@ take_queues(void *context, const struct reply *reply)
 	struct get *get = context;
 
 	if (reply->node.kind == NODE_QUEUE) {
-		get->paused[reply->arg] = reply->rc == RC_OK && !reply->bad && reply->record.queue.paused;
+		get->paused[reply->arg] = reply->rc == RC_OK && !reply->bad &&
+		    queue_pause_end(&reply->record.queue, reply->stat.mtime_ms) > link_wall_ms();
 		return;
 	}
 	if (reply->rc != RC_OK)

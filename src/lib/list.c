@@ -94,7 +94,7 @@ take_queue(void *context, const struct reply *reply)
 		return;
 	if (reply->node.kind == NODE_QUEUE) {
 		list->there = true;
-		list->paused = !reply->bad && reply->record.queue.paused;
+		list->paused = !reply->bad && queue_pause_end(&reply->record.queue, reply->stat.mtime_ms) > link_wall_ms();
 		return;
 	}
 	list->segments = arena_alloc(&list->arena, (size_t)(reply->child_count + 1) * sizeof *list->segments);

@@ -11,6 +11,7 @@ struct queue_seen {
 	const char *json;
 	size_t json_len;
 	struct rec_queue conf;
+	int64_t mtime_ms;
 	int32_t version;
 	bool there;
 	int64_t live, results, dead, inbox;
@@ -52,6 +53,7 @@ take_conf(struct queues *queues, struct queue_seen *queue, const struct reply *r
 
 	queue->there = true;
 	queue->version = reply->stat.version;
+	queue->mtime_ms = reply->stat.mtime_ms;
 	queue->json_len = reply->record.bytes.len;
 	queue->json = arena_copy(&queues->arena, reply->record.bytes.data, queue->json_len);
 	if (queue->json && record_decode(&queues->arena, REC_QUEUE, queue->json, queue->json_len, &record, &why))
@@ -193,12 +195,18 @@ static void
 give_queue(const struct queues *queues, const struct queue_seen *queue)
 {
 	const struct claims *claims = &queues->scene.claims;
-	struct zkq_queue_info info = { .name = queue->name, .paused = queue->conf.paused,
-		.paused_by = queue->conf.paused_by, .paused_reason = queue->conf.paused_reason,
-		    .results = queue->results,
-		.dead = queue->dead, .inbox = queue->inbox, .oldest_ms = -1, .json = queue->json };
+	struct zkq_queue_info info = { .name = queue->name, .results = queue->results, .dead = queue->dead,
+		.inbox = queue->inbox, .oldest_ms = -1, .json = queue->json };
 	int64_t now = queues->newest_ms > link_wall_ms() ? queues->newest_ms : link_wall_ms();
+	int64_t pause_end = queue_pause_end(&queue->conf, queue->mtime_ms);
 
+	if (pause_end > now) {
+		info.paused = 1;
+		info.paused_by = queue->conf.paused_by;
+		info.paused_reason = queue->conf.paused_reason;
+		info.paused_until_ms = pause_end == INT64_MAX ? 0 : pause_end;
+		info.paused_left_ms = pause_end == INT64_MAX ? -1 : pause_end - now;
+	}
 	for (int i = 0; i < claims->count; i++)
 		info.running += !strcmp(claims->list[i].queue, queue->name);
 	info.waiting = queue->live > info.running ? queue->live - info.running : 0;
@@ -300,7 +308,7 @@ take_pausing(void *context, const struct reply *reply)
 
 /* One attempt: reads the configuration, writes it with the change, if nobody else wrote meanwhile. */
 static int
-set_pause(struct pausing *pausing, bool paused, const char *reason, int64_t deadline)
+set_pause(struct pausing *pausing, bool paused, int64_t for_ms, const char *reason, int64_t deadline)
 {
 	struct zkq *handle = pausing->queues.query.handle;
 	struct reads *reads = &pausing->queues.query.reads;
@@ -315,8 +323,8 @@ set_pause(struct pausing *pausing, bool paused, const char *reason, int64_t dead
 		return pausing->tree ? ZKQ_ENOQUEUE : ZKQ_ENOTREE;
 	if (pausing->read != RC_OK)
 		return error_of_rc(pausing->read);
-	const char *text = queue_text_paused(&pausing->queues.arena, queue->json, paused, handle->by, reason,
-	    link_wall_ms());
+	const char *text = queue_text_paused(&pausing->queues.arena, queue->json, paused, for_ms, handle->by,
+	    reason, link_wall_ms());
 	if (!text)
 		return pausing->queues.arena.failed ? ZKQ_ENOMEM : ZKQ_EINVAL;
 	struct record record = { .kind = REC_BYTES, .bytes = { text, strlen(text) } };
@@ -326,18 +334,19 @@ set_pause(struct pausing *pausing, bool paused, const char *reason, int64_t dead
 }
 
 int
-zkq_queue_pause_wait(struct zkq *handle, const char *name, int paused, const char *reason, int timeout_ms)
+zkq_queue_pause_wait(struct zkq *handle, const char *name, int paused, int64_t for_ms, const char *reason,
+    int timeout_ms)
 {
 	struct queue_seen queue = { .there = false };
 	struct pausing pausing = { .queues = { .query.handle = handle, .list = &queue, .count = 1 } };
 	int64_t deadline = deadline_after(timeout_ms);
 	int error;
 
-	if (handle->inside || !name || !queue_name_ok(name))
+	if (handle->inside || !name || !queue_name_ok(name) || for_ms < 0)
 		return ZKQ_EINVAL;
 	memcpy(queue.name, name, strlen(name) + 1);
 	do
-		error = set_pause(&pausing, paused, reason, deadline);
+		error = set_pause(&pausing, paused, for_ms, reason, deadline);
 	while (error == ZKQ_OK && (pausing.written == RC_BADVERSION || pausing.written == RC_UNKNOWN));
 	if (error == ZKQ_OK)
 		error = error_of_rc(pausing.written);

@@ -413,7 +413,8 @@ int
 zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, void *context)
 {
 	struct zkq_queue_info info = { .name = "default", .paused = 1, .paused_by = "anna", .paused_reason = "disk swap",
-		.waiting = 3, .running = 1, .results = 1204, .dead = 2, .oldest_ms = 7800000, .json = "{\"paused\":true}" };
+		.waiting = 3, .running = 1, .results = 1204, .dead = 2, .oldest_ms = 7800000, .json = "{\"paused\":true}",
+		.paused_left_ms = knob("left") ? knob("left") : -1, .paused_until_ms = 1795158667123LL };
 
 	(void)handle;
 	(void)timeout_ms;
@@ -432,10 +433,11 @@ zkq_queue_create_wait(struct zkq *handle, const char *queue, int timeout_ms)
 }
 
 int
-zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, const char *reason, int timeout_ms)
+zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, int64_t for_ms, const char *reason, int timeout_ms)
 {
 	(void)handle;
 	(void)paused;
+	(void)for_ms;
 	(void)reason;
 	(void)timeout_ms;
 	return strcmp(queue, "default") == 0 ? knob("pause") : ZKQ_ENOQUEUE;

@@ -224,6 +224,11 @@ class Commands(unittest.TestCase):
             dev.run("queue", "pause", "default")
             self.assertTrue(json.loads(dev.run("queue", "list", "--json").stdout)["items"][0]["paused"])
             dev.run("queue", "resume", "default")
+            # Its end needs no dispatcher.
+            dev.run("queue", "pause", "--for=1s", "default")
+            left = json.loads(dev.run("queue", "list", "--json").stdout)["items"][0]
+            self.assertLessEqual(left.get("paused_left_seconds", 0), 1)
+            wait_until(lambda: not json.loads(dev.run("queue", "list", "--json").stdout)["items"][0]["paused"], 20, "the end of the pause")
             done = dev.run("cancel", one, code=75)
             self.assertEqual(done.stdout, one + "  requested; takes effect when a dispatcher is back\n")
             dev.run("wait", "--timeout=500ms", one, code=124)

@@ -331,8 +331,10 @@ work_due(void *context, void *object, uint64_t arg)
 		user_submit_key(actor, key);
 		chaos->tasks++;
 	} else if (chaos->pauses && odds(chaos, 10)) {
+		static const char *const paused[] = { "{\"v\":1,\"paused\":true}", "{\"v\":1,\"paused\":true,\"paused_for\":7}" };
+
 		chaos->paused = !chaos->paused;
-		person_configure(cluster, "default", chaos->paused ? "{\"v\":1,\"paused\":true}" : "{\"v\":1}");
+		person_configure(cluster, "default", chaos->paused ? paused[odds(chaos, 50)] : "{\"v\":1}");
 	} else if (actor && actor_up(actor) && chaos->tasks < chaos->tasks_max) {
 		int count = (int)pick(chaos, 1, chaos->batch_max);
 

@@ -111,7 +111,7 @@ link_now_ms(void)
 int64_t
 link_wall_ms(void)
 {
-	return 1700000000000 + agenda.now_us / 1000;
+	return ensemble ? ensemble_time_ms(ensemble) : 1700000000000;
 }
 
 static void
@@ -965,17 +965,17 @@ START_TEST(queue_list_and_pause)
 	make_queue("render", "{\"v\":1,\"own\":[1]}");
 	submit_one();
 	make("/zkq/queues/render/inbox/t-0000000000", "{}");
-	ck_assert_int_eq(zkq_queue_pause_wait(handle, "render", 1, "disk swap", 5000), ZKQ_OK);
+	ck_assert_int_eq(zkq_queue_pause_wait(handle, "render", 1, 0, "disk swap", 5000), ZKQ_OK);
 	queues[0] = '\0';
 	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_queue, NULL), ZKQ_OK);
 	ck_assert_str_eq(queues, "default:0:-:1/0/0/0 render:1:disk swap:0/0/0/1 ");
 	const struct znode *znode = tree_find(ensemble_tree(ensemble), "/zkq/queues/render");
 	ck_assert_ptr_nonnull(strstr(znode->blob->data, "\"own\""));
-	ck_assert_int_eq(zkq_queue_pause_wait(handle, "render", 0, NULL, 5000), ZKQ_OK);
+	ck_assert_int_eq(zkq_queue_pause_wait(handle, "render", 0, 0, NULL, 5000), ZKQ_OK);
 	queues[0] = '\0';
 	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_queue, NULL), ZKQ_OK);
 	ck_assert_str_eq(queues, "default:0:-:1/0/0/0 render:0:-:0/0/0/1 ");
-	ck_assert_int_eq(zkq_queue_pause_wait(handle, "nosuch", 1, NULL, 5000), ZKQ_ENOQUEUE);
+	ck_assert_int_eq(zkq_queue_pause_wait(handle, "nosuch", 1, 0, NULL, 5000), ZKQ_ENOQUEUE);
 	ck_assert_int_eq(zkq_queue_create_wait(handle, "nosuch", 5000), ZKQ_OK);
 	ck_assert_int_eq(zkq_queue_create_wait(handle, "nosuch", 5000), ZKQ_EEXIST);
 	ck_assert_int_eq(zkq_queue_create_wait(handle, "No such", 5000), ZKQ_EINVAL);
@@ -983,6 +983,32 @@ START_TEST(queue_list_and_pause)
 	queues[0] = '\0';
 	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_queue, NULL), ZKQ_OK);
 	ck_assert_str_eq(queues, "default:0:-:1/0/0/0 nosuch:0:-:1/0/0/0 render:0:-:0/0/0/1 ");
+}
+END_TEST
+
+static void
+see_left(void *context, const struct zkq_queue_info *info)
+{
+	if (strcmp(info->name, "default") == 0)
+		*(int64_t *)context = info->paused ? info->paused_left_ms : -2;
+}
+
+/* What is left of a pause is counted from the server time of its record; then it is over, whatever the record says. */
+START_TEST(queue_pause_with_an_end)
+{
+	int64_t left_ms = 0;
+
+	ck_assert_int_eq(zkq_queue_pause_wait(handle, "default", 1, -1, NULL, 5000), ZKQ_EINVAL);
+	ck_assert_int_eq(zkq_queue_pause_wait(handle, "default", 1, 60000, NULL, 5000), ZKQ_OK);
+	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_left, &left_ms), ZKQ_OK);
+	ck_assert(left_ms > 59000 && left_ms <= 60000);
+	submit_one();
+	ck_assert_int_eq(zkq_wait_wait(handle, id, 61000, NULL, NULL), ZKQ_ETIMEOUT);
+	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_left, &left_ms), ZKQ_OK);
+	ck_assert_int_eq(left_ms, -2);
+	ck_assert_int_eq(zkq_queue_pause_wait(handle, "default", 1, 0, NULL, 5000), ZKQ_OK);
+	ck_assert_int_eq(zkq_queues_wait(handle, 5000, see_left, &left_ms), ZKQ_OK);
+	ck_assert_int_eq(left_ms, -1);
 }
 END_TEST
 
@@ -1482,7 +1508,7 @@ use_everything(const char *ended)
 	zkq_list_wait(other, NULL, 1, 10, 1000, ignore_info, NULL, &total);
 	zkq_queues_wait(other, 1000, ignore_queue, NULL);
 	zkq_workers_wait(other, 1000, ignore_worker, NULL);
-	zkq_queue_pause_wait(other, "default", 0, NULL, 1000);
+	zkq_queue_pause_wait(other, "default", 0, 0, NULL, 1000);
 	zkq_follow_wait(other, ended, 1000, ignore_output, ignore_info, NULL, NULL);
 	zkq_output_wait(other, ended, &lines, 1000, ignore_output, ignore_info, NULL, NULL);
 	zkq_output_wait(other, ended, &early, 1000, ignore_output, ignore_info, NULL, NULL);
@@ -1535,6 +1561,7 @@ main(void)
 	tcase_add_test(tc, running);
 	tcase_add_test(tc, dispatchers);
 	tcase_add_test(tc, queue_list_and_pause);
+	tcase_add_test(tc, queue_pause_with_an_end);
 	tcase_add_test(tc, asynchronous);
 	tcase_add_test(tc, close_ends_questions);
 	tcase_add_test(tc, inbox_names);

@@ -3,6 +3,7 @@
 
 Suite *story_faults(void);
 Suite *story_submit(void);
+Suite *story_queue(void);
 
 int
 main(void)
@@ -10,6 +11,7 @@ main(void)
 	SRunner *runner = srunner_create(story_faults());
 
 	srunner_add_suite(runner, story_submit());
+	srunner_add_suite(runner, story_queue());
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -292,21 +292,24 @@ START_TEST(queue_configuration_keeps_what_it_does_not_know)
 {
 	struct record record;
 	const char *why, *text = "{\"future\":{\"a\":[1,2.5]},\"retain_age\":3600}";
-	const char *paused = queue_text_paused(&arena, text, true, "anna", "disk is full", NOW);
+	const char *paused = queue_text_paused(&arena, text, true, 90000, "anna", "disk is full", NOW);
 
 	ck_assert_ptr_nonnull(strstr(paused, "\"future\":{\"a\":[1,2.5]}"));
 	ck_assert(record_decode(&arena, REC_QUEUE, paused, strlen(paused), &record, &why));
 	ck_assert(record.queue.paused && record.queue.retain_age_ms == 3600000);
 	EQ(record.queue.paused_by, "anna");
 	EQ(record.queue.paused_reason, "disk is full");
+	ck_assert_int_eq(queue_pause_end(&record.queue, 1000), 91000);
+	ck_assert_int_eq(queue_pause_end(&record.queue, INT64_MAX - 1), INT64_MAX);
 	EQ(encode(&record), paused);
-	const char *resumed = queue_text_paused(&arena, paused, false, "bert", NULL, NOW);
+	const char *resumed = queue_text_paused(&arena, paused, false, 0, "bert", NULL, NOW);
 	ck_assert(record_decode(&arena, REC_QUEUE, resumed, strlen(resumed), &record, &why));
-	ck_assert(!record.queue.paused && !record.queue.paused_by && !record.queue.paused_reason);
-	ck_assert_ptr_nonnull(queue_text_paused(&arena, NULL, true, "a", NULL, NOW));
-	ck_assert_ptr_nonnull(queue_text_paused(&arena, "", true, NULL, NULL, NOW));
-	ck_assert_ptr_null(queue_text_paused(&arena, "[1]", true, "a", NULL, NOW));
-	ck_assert_ptr_null(queue_text_paused(&arena, "{", true, "a", NULL, NOW));
+	ck_assert(!record.queue.paused && !record.queue.paused_by && !record.queue.paused_reason && !record.queue.paused_for_ms);
+	ck_assert_int_eq(queue_pause_end(&record.queue, 1000), 0);
+	ck_assert_ptr_nonnull(queue_text_paused(&arena, NULL, true, 0, "a", NULL, NOW));
+	ck_assert_ptr_nonnull(queue_text_paused(&arena, "", true, 0, NULL, NULL, NOW));
+	ck_assert_ptr_null(queue_text_paused(&arena, "[1]", true, 0, "a", NULL, NOW));
+	ck_assert_ptr_null(queue_text_paused(&arena, "{", true, 0, "a", NULL, NOW));
 }
 END_TEST
 

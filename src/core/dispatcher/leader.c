@@ -355,6 +355,7 @@ leader_run(struct dispatcher *d)
 		for (struct queue *queue = d->queues; queue; queue = queue->hh.next) {
 			if (!queue->ready || queue->gone)
 				continue;
+			queue_pause_run(d, queue);
 			inbox_run(d, queue);
 			cancel_run(d, queue);
 			retention_run(d, queue);

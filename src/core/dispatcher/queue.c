@@ -116,7 +116,8 @@ config_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	if (reply->rc == RC_OK && !reply->bad) {
 		const struct rec_queue *record = &reply->record.queue;
 
-		queue->paused = record->paused;
+		queue->pause_end_ms = queue_pause_end(record, reply->stat.mtime_ms);
+		queue->paused = queue->pause_end_ms > server_now(d);
 		queue->waiting_max = record->waiting_max;
 		queue->retain_age_ms = record->retain_age_ms;
 		queue->retain_count = record->retain_count;
@@ -132,6 +133,27 @@ config_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	queue->config_read = true;
 	d->place_due = true;
 	queue_check_ready(d, queue);
+}
+
+/*
+ * How long a pause lasts counts from the server time at which its record was written (mtime), and is over when the
+ * servers' clock, as far as this leader knows it, has come so far: never too early, late by no more than a request takes.
+ * The record stays as it is: whoever reads it counts for himself.
+ */
+void
+queue_pause_run(struct dispatcher *d, struct queue *queue)
+{
+	int64_t now = server_now(d);
+
+	if (!queue->paused || queue->pause_end_ms == NEVER || !now)
+		return;
+	if (now < queue->pause_end_ms) {
+		plan_wake(d->plan, d->now_ms + queue->pause_end_ms - now);
+		return;
+	}
+	queue->paused = false;
+	d->place_due = true;
+	plan_note(d->plan, NOTICE, "queue %s: the time of its pause is over", queue->name);
 }
 
 /* ---- the row of segments ---- */

@@ -254,6 +254,7 @@ struct queue {
 	bool cancels_listed;
 	bool wishes_read;	/* what was to be cancelled at take-over is known: until then nothing is placed */
 	bool paused;
+	int64_t pause_end_ms;	/* on the servers' clock; NEVER = when it is resumed */
 	int64_t waiting_max, retain_age_ms, retain_count, retain_bytes;
 	uint32_t tail_seg;
 	struct poll *tail_data;	/* data of tasks: says which segment is the tail */
@@ -285,6 +286,8 @@ void queue_free(struct dispatcher *d, struct queue *queue);
 void queues_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply);
 void queue_check_ready(struct dispatcher *d, struct queue *queue);
 void queue_watch(struct dispatcher *d, const struct node *node);
+/* Ends a pause whose time is over; wakes for the end of one that goes on. */
+void queue_pause_run(struct dispatcher *d, struct queue *queue);
 /* The open segment is full: open the next one. */
 void queue_roll(struct dispatcher *d, struct queue *queue);
 bool queue_create(struct dispatcher *d, const char *name);
