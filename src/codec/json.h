@@ -46,10 +46,6 @@ const char *task_encode(struct arena *arena, const struct task_spec *spec, size_
 /* Reads a task, everything in arena. False when it is invalid (zkq-task(5)); then *why says why. */
 bool task_decode(struct arena *arena, const char *data, size_t len, struct task_spec *spec, const char **why);
 
-/* 64-bit hash of a text, used for classes and keys: FNV-1a folded through splitmix64's finaliser. Never 0,
- * which stands for "no key". */
-uint64_t text_hash(const char *text, size_t len);
-
 /* Canonical class text of a task without special wishes, and its hash. */
 extern const char class_default_text[];
 uint64_t class_default_hash(void);
@@ -58,9 +54,5 @@ uint64_t class_default_hash(void);
  * configuration, keeping the rest. text may be NULL or empty. NULL when memory runs out or text is not an object. */
 const char *queue_text_paused(struct arena *arena, const char *text, bool paused, int64_t for_ms, const char *by,
     const char *reason, int64_t wall_ms);
-
-/* "2026-11-20T08:31:02.114Z" and back; false when text is not such a time. */
-void time_write(int64_t wall_ms, char buffer[25]);
-bool time_parse(const char *text, int64_t *wall_ms);
 
 #endif

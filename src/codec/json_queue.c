@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/hash.h"
 #include "codec/json.h"
 #include "codec/json_fields.h"
+#include "codec/time.h"
 
 #define CRASH_LIMIT_MAX 1000000
 
@@ -17,6 +19,12 @@ static const char *const mode_words[] = {
 #define MODES ((int)(sizeof mode_words / sizeof mode_words[0]))
 
 const char class_default_text[] = "{\"v\":1,\"mode\":\"exclusive\",\"on_lost\":\"requeue\",\"crash_limit\":5}";
+
+uint64_t
+class_default_hash(void)
+{
+	return text_hash(class_default_text, strlen(class_default_text));
+}
 
 void
 encode_queue(struct text *text, const struct rec_queue *queue)

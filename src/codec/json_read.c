@@ -6,6 +6,7 @@
 #include "codec/json.h"
 #include "codec/json_fields.h"
 #include "codec/path.h"
+#include "codec/time.h"
 
 void
 reader_fail(struct reader *reader, const char *key, const char *phrase)

@@ -5,6 +5,7 @@
 
 #include "codec/json.h"
 #include "codec/json_fields.h"
+#include "codec/time.h"
 
 /* Makes room for more bytes and a NUL; false when memory runs out (arena->failed is set then). */
 static bool

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/handle.h"
+#include "codec/hash.h"
 
 /* Of a task that has no name: what people call it. */
 static const char *

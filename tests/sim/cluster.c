@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/hash.h"
 #include "codec/json.h"
 #include "codec/path.h"
 #include "codec/wire.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cluster.h"
+#include "codec/hash.h"
 #include "codec/json.h"
 #include "codec/path.h"
 

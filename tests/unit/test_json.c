@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/hash.h"
 #include "codec/json.h"
 #include "codec/path.h"
+#include "codec/time.h"
 #include "core/rng.h"
 
 #define NOW 1795163462114LL	/* 2026-11-20T08:31:02.114Z */
