@@ -200,6 +200,43 @@ int zkq_cancel(struct zkq *handle, const char *const *ids, int count, const char
 int zkq_cancel_wait(struct zkq *handle, const char *const *ids, int count, const char *reason, int timeout_ms,
     zkq_info_fn *callback, void *context);
 
+/* ---- how the cluster is ---- */
+
+struct zkq_ping_info {
+	const char *server;		/* "10.0.0.1:2181" that the session is with; NULL = unknown */
+	int64_t session_id;
+	int session_timeout_ms;		/* as granted */
+	double round_trip_ms;		/* to the ensemble's leader and back */
+	int tree;			/* there is a zkq tree at the root */
+	int candidates;			/* dispatchers that lead or stand by */
+	const char *leader, *leader_host;	/* the dispatcher that leads; NULL = nobody */
+	int64_t leader_since_ms;	/* server time; 0 = nobody leads */
+};
+typedef void zkq_ping_fn(void *context, const struct zkq_ping_info *info);
+/* Two round trips, and one callback unless there is an error. A missing tree or leader is none: info tells.
+ * Asynchronous; done, which may be NULL, comes last. */
+int zkq_ping(struct zkq *handle, zkq_ping_fn *callback, zkq_done_fn *done, void *context);
+int zkq_ping_wait(struct zkq *handle, int timeout_ms, zkq_ping_fn *callback, void *context);
+
+enum zkq_level { ZKQ_LEVEL_OK, ZKQ_LEVEL_NOTE, ZKQ_LEVEL_WARNING, ZKQ_LEVEL_ERROR };
+
+struct zkq_finding {
+	enum zkq_level level;
+	const char *check;	/* name of the check: "session" */
+	const char *what;	/* that was looked at: "zk1:2181", "queue default" */
+	const char *value;	/* how it is */
+	const char *next;	/* what to do: a command or a line of configuration; NULL with ZKQ_LEVEL_OK */
+};
+typedef void zkq_finding_fn(void *context, const struct zkq_finding *finding);
+
+#define ZKQ_DOCTOR_NO_WRITE 1	/* read only: what we may do, and our clock, stay unknown */
+
+/* Looks at the servers, each by itself, the session, the tree, dispatchers, workers and queues, and calls found
+ * for each thing found; in the end. What cannot be learned is left out. Writes nothing that stays: an ephemeral
+ * znode for a moment, and creates that the same transaction deletes. ZKQ_EUNREACHABLE: no session within
+ * timeout_ms; the findings tell more. Blocking, also as long as the name servers let it. */
+int zkq_doctor_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn *found, void *context);
+
 /* ---- workers, dispatchers, queues ---- */
 
 struct zkq_worker_info {

@@ -17,6 +17,8 @@ _zkq_own()
 	'queue pause') echo '--for= --reason=' ;;
 	logs) echo '--follow --lines= --attempt= --stdout --stderr --raw' ;;
 	results) echo '--csv' ;;
+	ping) echo '--wait' ;;
+	doctor) echo '--no-write' ;;
 	dev) echo '--dispatchers= --workers= --slots= --open --pids=' ;;
 	zkq-dispatcher) echo "--zk= --root= --auth-file= --name= --session-timeout= $log" ;;
 	zkq-worker) echo "--zk= --root= --auth-file= --name= --slots= --queues= --lost-after= --session-timeout= --state-dir=" \
@@ -52,7 +54,7 @@ _zkq_value()
 
 _zkq()
 {
-	local commands='submit run status show wait logs cancel results worker queue dev help'
+	local commands='submit run status show wait logs cancel results worker queue ping doctor dev help'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]##*/} at=1 command= own i
 
 	# "=" is a word of its own here: --color=al is "--color" "=" "al".
@@ -111,5 +113,5 @@ _zkq()
 	return 0
 }
 
-complete -F _zkq zkq zkq-cancel zkq-dev zkq-dispatcher zkq-logs zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
+complete -F _zkq zkq zkq-cancel zkq-dev zkq-dispatcher zkq-doctor zkq-logs zkq-ping zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
     zkq-worker

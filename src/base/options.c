@@ -536,7 +536,7 @@ options_parse(const struct options *options, int argc, char **argv)
 	shorts[used++] = ':';
 	for (int i = 0; i < count; i++) {
 		longs[i].name = rows[i]->name;
-		longs[i].has_arg = rows[i]->argument ? required_argument : no_argument;
+		longs[i].has_arg = rows[i]->bare ? optional_argument : rows[i]->argument ? required_argument : no_argument;
 		longs[i].val = LONG_BASE + i;
 		if (rows[i]->letter) {
 			shorts[used++] = rows[i]->letter;
@@ -572,12 +572,13 @@ options_parse(const struct options *options, int argc, char **argv)
 		default:
 			break;
 		}
-		const char *why = take(row, optarg);
+		const char *text = optarg ? optarg : row->bare;
+		const char *why = take(row, text);
 		if (why)
-			return options_wrong(options, "option '--%s': '%s': %s", row->name, optarg, why);
+			return options_wrong(options, "option '--%s': '%s': %s", row->name, text, why);
 		if (row->given)
 			*row->given = true;
-		set_origin(chosen, FROM_OPTION, optarg, NULL);
+		set_origin(chosen, FROM_OPTION, text, NULL);
 	}
 }
 
@@ -591,8 +592,8 @@ print_row(const struct option_row *row, FILE *out)
 		snprintf(left, sizeof left, "  -%c, --%s%s%s", row->letter, row->name, row->argument ? "=" : "",
 		    row->argument ? row->argument : "");
 	else
-		snprintf(left, sizeof left, "      --%s%s%s", row->name, row->argument ? "=" : "",
-		    row->argument ? row->argument : "");
+		snprintf(left, sizeof left, "      --%s%s%s%s", row->name, row->bare ? "[=" : row->argument ? "=" : "",
+		    row->argument ? row->argument : "", row->bare ? "]" : "");
 	fprintf(out, "%-*s", HELP_COLUMN - 2, left);
 	if (strlen(left) > HELP_COLUMN - 2)
 		fprintf(out, "\n%*s", HELP_COLUMN, "");

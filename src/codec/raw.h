@@ -23,11 +23,23 @@ struct raw_op {
 
 struct raw_request {
 	enum request_kind kind;
-	const char *path;	/* GET LIST EXISTS SYNC */
+	const char *path;	/* GET LIST EXISTS SYNC ACL */
 	bool watch;
 	struct raw_op *ops;	/* MULTI */
 	int op_count;
 };
+
+/* One entry of an ACL: what the identity may do. */
+struct raw_acl {
+	int perms;		/* PERM_* */
+	const char *scheme, *id;
+};
+
+#define PERM_READ 1
+#define PERM_WRITE 2
+#define PERM_CREATE 4
+#define PERM_DELETE 8
+#define PERM_ADMIN 16
 
 struct raw_result {
 	enum rc rc;
@@ -41,6 +53,8 @@ struct raw_reply {
 	size_t len;
 	const char *const *children;	/* LIST: names */
 	int child_count;
+	const struct raw_acl *acl;	/* ACL */
+	int acl_count;
 	const struct raw_result *results;	/* MULTI; NULL when the outcome is unknown or nothing was sent */
 	int result_count;
 	int failed_op;		/* MULTI: index of the refused op, or -1 */

@@ -62,6 +62,7 @@ enum request_kind {
 	REQ_LIST,	/* children and stat of the folder */
 	REQ_EXISTS,	/* stat only; RC_NONODE is an answer (and leaves a watch, if asked for) */
 	REQ_SYNC,	/* the server catches up with its leader before later reads of this session */
+	REQ_ACL,	/* who may do what: raw requests only (codec/raw.h) */
 };
 
 /* tag and arg are the caller's own; they come back in the reply, as does the node. */

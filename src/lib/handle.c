@@ -180,9 +180,12 @@ on_event(void *context, const struct event *event)
 
 	if (handle->closing)
 		return;
-	if (event->kind == EV_CONNECTED)
+	if (event->kind == EV_CONNECTED) {
 		handle->connected = handle->ever_connected = true;
-	else if (event->kind == EV_DISCONNECTED || event->kind == EV_EXPIRED)
+		handle->session_id = event->session.id;
+		handle->session_timeout_ms = event->session.timeout_ms;
+	}
+	if (event->kind == EV_DISCONNECTED || event->kind == EV_EXPIRED)
 		handle->connected = false;
 	if (event->kind == EV_REPLY && event->reply.tag == TAG_READS)
 		reads_reply(handle, &event->reply);
@@ -426,8 +429,9 @@ zkq_open(const struct zkq_options *given, struct zkq **out)
 	struct zkq *handle = handle_new(&options, hosts, root, seeds[0]);
 	if (!handle)
 		return ZKQ_ENOMEM;
+	handle->asked_timeout_ms = options.session_timeout_ms ? options.session_timeout_ms : SESSION_TIMEOUT_MS;
 	struct zk_conf conf = { .hosts = hosts, .auth = options.auth, .seed = seeds[1],
-		.session_timeout_ms = options.session_timeout_ms ? options.session_timeout_ms : SESSION_TIMEOUT_MS };
+		.session_timeout_ms = handle->asked_timeout_ms };
 	if (handle->hosts && handle->root && handle->by && handle->submitter)
 		handle->link = link_new(&conf, root, on_event, handle);
 	if (!handle->link) {
@@ -483,6 +487,12 @@ zkq_close(struct zkq *handle)
 		pending_free(pending);
 	}
 	link_free(handle->link);
+	while (handle->orphans) {
+		struct job *job = handle->orphans;
+
+		handle->orphans = job->next;
+		free(job);
+	}
 	handle_free(handle);
 }
 

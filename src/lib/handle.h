@@ -22,8 +22,19 @@
 /* A read that could not be sent or whose answer was lost is sent again after this, if still connected. */
 #define READ_AGAIN_MS 50
 
+struct job;
 struct query;
 struct reads;
+
+/* One request of a crew (crew.h). */
+struct job {
+	struct job *prev, *next;
+	struct crew *crew;		/* NULL: nobody waits for the answer */
+	struct zkq *handle;
+	struct raw_request *request;
+	uint64_t arg;
+	bool sent, repeated;
+};
 
 /* One call to the submitter: count answers, each to the caller's index. */
 struct pending {
@@ -62,6 +73,10 @@ struct zkq {
 	struct query *queries;	/* in the order asked */
 	uint32_t reads_drawn;
 	int64_t reads_again_ms;
+	int64_t session_id;	/* of the last connection */
+	int session_timeout_ms;	/* as negotiated */
+	int asked_timeout_ms;	/* of the servers */
+	struct job *orphans;	/* whose crew was disbanded: their answers are still to come (crew.h) */
 	char text[512];
 	char trouble[160];	/* why there is no connection, when that is known */
 };

@@ -14,6 +14,8 @@ struct pending {
 	struct pending *prev, *next;
 	struct wire_pending wire;
 	enum rc refused;	/* RC_OK, or why it never reached zk */
+	link_raw_fn *on_raw;	/* of link_raw(): then wire is not used */
+	void *raw_context;
 	char text[];		/* of wire.node */
 };
 
@@ -87,6 +89,12 @@ on_reply(void *context, uint64_t cookie, const struct raw_reply *raw)
 	struct event event = event_of(EV_REPLY);
 	struct raw_reply refused = { .rc = pending->refused, .failed_op = -1 };
 
+	if (pending->on_raw) {
+		if (!link->freeing)
+			pending->on_raw(pending->raw_context, raw);
+		forget(link, pending);
+		return;
+	}
 	wire_reply(&link->arena, link->root, &pending->wire, pending->refused == RC_OK ? raw : &refused, event.now_ms,
 	    &event.reply);
 	tell(link, &event);
@@ -161,6 +169,17 @@ on_state(void *context, enum zk_state state, int64_t session_id, int32_t timeout
 
 /* ---- requests ---- */
 
+static void
+keep(struct link *link, struct pending *pending)
+{
+	pending->refused = RC_OK;
+	pending->prev = NULL;
+	pending->next = link->pending;
+	if (link->pending)
+		link->pending->prev = pending;
+	link->pending = pending;
+}
+
 static struct pending *
 pending_new(struct link *link, const struct request *request)
 {
@@ -173,12 +192,8 @@ pending_new(struct link *link, const struct request *request)
 	wire_pending(request, link_now_ms(), &pending->wire);
 	if (text)
 		pending->wire.node.text = memcpy(pending->text, text, size);
-	pending->refused = RC_OK;
-	pending->prev = NULL;
-	pending->next = link->pending;
-	if (link->pending)
-		link->pending->prev = pending;
-	link->pending = pending;
+	pending->on_raw = NULL;
+	keep(link, pending);
 	return pending;
 }
 
@@ -198,6 +213,21 @@ link_request(struct link *link, const struct request *request)
 	arena_reset(&link->request_arena);
 	pending->refused = wire_request(&link->request_arena, link->root, request, &raw);
 	zk_send(link->zk, (uintptr_t)pending, pending->refused == RC_OK ? &raw : &none);
+}
+
+void
+link_raw(struct link *link, const struct raw_request *raw, link_raw_fn *on_raw, void *context)
+{
+	struct pending *pending = link->freeing ? NULL : malloc(sizeof *pending);
+
+	if (!pending) {
+		link->failed = link->failed || !link->freeing;
+		return;
+	}
+	pending->on_raw = on_raw;
+	pending->raw_context = context;
+	keep(link, pending);
+	zk_send(link->zk, (uintptr_t)pending, raw);
 }
 
 /* ---- the rest ---- */

@@ -5,6 +5,7 @@
 #ifndef ZKQ_ZK_LINK_H
 #define ZKQ_ZK_LINK_H
 
+#include "codec/raw.h"
 #include "core/plan.h"
 #include "zk/zk.h"
 
@@ -24,6 +25,10 @@ void link_free(struct link *link);
 void link_on_state(struct link *link, void (*on_state)(void *context, enum zk_state state, const char *detail));
 /* Sends one FX_REQUEST; copies all it needs. */
 void link_request(struct link *link, const struct request *request);
+/* Sends a request about any znode, of this tree or not; copies all it needs. on_reply is called once, inside
+ * link_dispatch(), unless the link is freed before. raw and all in it live until it returns. */
+typedef void link_raw_fn(void *context, const struct raw_reply *raw);
+void link_raw(struct link *link, const struct raw_request *raw, link_raw_fn *on_reply, void *context);
 /* Carries out FX_NEW_SESSION. */
 void link_new_session(struct link *link);
 int link_fd(const struct link *link);

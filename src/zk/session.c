@@ -200,6 +200,44 @@ on_children(int code, const struct String_vector *strings, const struct Stat *st
 	land(flight);
 }
 
+/* All strings in one block behind the entries. */
+static bool
+copy_acl(struct flight *flight, const struct ACL_vector *acl)
+{
+	size_t count = acl && acl->count > 0 ? (size_t)acl->count : 0, bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bytes += strlen(acl->data[i].id.scheme) + strlen(acl->data[i].id.id) + 2;
+	flight->acl = malloc((count + 1) * sizeof *flight->acl + bytes);
+	if (!flight->acl)
+		return false;
+	char *to = (char *)(flight->acl + count + 1);
+	for (size_t i = 0; i < count; i++) {
+		size_t scheme = strlen(acl->data[i].id.scheme) + 1, id = strlen(acl->data[i].id.id) + 1;
+
+		flight->acl[i].perms = acl->data[i].perms;
+		flight->acl[i].scheme = memcpy(to, acl->data[i].id.scheme, scheme);
+		flight->acl[i].id = memcpy(to + scheme, acl->data[i].id.id, id);
+		to += scheme + id;
+	}
+	flight->acl_count = (int)count;
+	return true;
+}
+
+static void
+on_acl(int code, struct ACL_vector *acl, struct Stat *stat, const void *data)
+{
+	struct flight *flight = flight_of(data);
+
+	flight->rc = rc_of(code);
+	if (code == ZOK) {
+		copy_stat(flight, stat);
+		if (!copy_acl(flight, acl))
+			flight->rc = RC_NOMEM;
+	}
+	land(flight);
+}
+
 static void
 on_sync(int code, const char *value, const void *data)
 {
@@ -387,6 +425,7 @@ flight_free(struct flight *flight)
 	free(flight->queued);
 	free(flight->data);
 	free(flight->children);
+	free(flight->acl);
 	free(flight->results);
 	free(flight);
 }
@@ -483,6 +522,8 @@ session_send(struct session *session, struct flight *flight, const struct raw_re
 		return sent_of(zoo_aexists(handle, raw->path, raw->watch, on_stat, flight));
 	case REQ_SYNC:
 		return sent_of(zoo_async(handle, raw->path, on_sync, flight));
+	case REQ_ACL:
+		return sent_of(zoo_aget_acl(handle, raw->path, on_acl, flight));
 	}
 	return SENT_BROKEN;
 }

@@ -59,6 +59,8 @@ struct flight {
 	size_t len;
 	char **children;
 	int child_count;
+	struct raw_acl *acl;		/* ACL: a block with its strings */
+	int acl_count;
 	struct zoo_op_result *results;	/* MULTI: what the library fills in; begins a block with all below */
 	struct raw_result *raw_results;
 	int op_count, failed_op;

@@ -159,6 +159,8 @@ tell_reply(struct zk *zk, struct flight *flight)
 		raw.len = flight->len;
 		raw.children = (const char *const *)flight->children;
 		raw.child_count = flight->child_count;
+		raw.acl = flight->acl;
+		raw.acl_count = flight->acl_count;
 	}
 	if (answered && flight->raw_results) {
 		raw.results = flight->raw_results;
@@ -696,6 +698,12 @@ bool
 zk_local_address(const struct zk *zk, char *buffer, size_t size)
 {
 	return zk->connected && session_local_address(zk->session, buffer, size);
+}
+
+bool
+zk_server(const struct zk *zk, char *buffer, size_t size)
+{
+	return zk->connected && session_server(zk->session, buffer, size);
 }
 
 void

@@ -75,6 +75,9 @@ bool zk_connected(const struct zk *zk);
 /* The local address of the connection, "10.0.0.7" or "fd00::7"; false when not connected. */
 bool zk_local_address(const struct zk *zk, char *buffer, size_t size);
 
+/* "10.0.0.1:2181" of the server that it is connected to; false when not connected. */
+bool zk_server(const struct zk *zk, char *buffer, size_t size);
+
 /* Process-wide sink for the library's own messages; called on any thread, must be quick and must not call
  * into zk. NULL = drop them. */
 void zk_set_log(void (*sink)(const char *line));

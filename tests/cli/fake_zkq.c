@@ -1,7 +1,7 @@
 /*
  * A libzkq without a server, for tests of the commands: what it answers stands in the environment.
  *
- * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause: the
+ * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause ping doctor: the
  * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
  * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; hang=1: following never ends; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out.
  * ZKQ_FAKE_TASKS: lines "id|name|state|exit|signal|reason|tail": tasks that exist; exit and signal may be empty.
@@ -376,6 +376,35 @@ zkq_cancel_wait(struct zkq *handle, const char *const *ids, int count, const cha
 		callback(context, i, error, error == ZKQ_OK || error == ZKQ_EENDED ? &info : NULL);
 	}
 	return ZKQ_OK;
+}
+
+int
+zkq_ping_wait(struct zkq *handle, int timeout_ms, zkq_ping_fn *callback, void *context)
+{
+	struct zkq_ping_info info = { .server = "10.0.0.1:2181", .session_timeout_ms = 10000, .round_trip_ms = 1.25, .tree = !knob("notree"),
+		.candidates = knob("leaders") };
+
+	(void)handle, (void)timeout_ms;
+	if (knob("leaders")) {
+		info.leader = "d1";
+		info.leader_host = "host\0331";
+		info.leader_since_ms = 1795158668000LL;
+	}
+	if (knob("ping") == 0)
+		callback(context, &info);
+	return knob("ping");
+}
+
+int
+zkq_doctor_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn *found, void *context)
+{
+	(void)handle, (void)timeout_ms;
+	found(context, &(struct zkq_finding){ ZKQ_LEVEL_OK, "session", "session", flags ? "no write" : "fine", NULL });
+	for (int i = 0; i < knob("warnings"); i++)
+		found(context, &(struct zkq_finding){ ZKQ_LEVEL_WARNING, "queues", "queue \033[2J", "paused", "zkq queue resume x" });
+	for (int i = 0; i < knob("errors"); i++)
+		found(context, &(struct zkq_finding){ ZKQ_LEVEL_ERROR, "leader", "dispatcher", "nobody leads", "start one" });
+	return knob("doctor");
 }
 
 int
