@@ -304,15 +304,18 @@ enum zkq_output_source {
 
 struct zkq_output_options {
 	size_t size;		/* sizeof(struct zkq_output_options); zero the rest before filling it */
-	int follow;		/* until the task has ended, across attempts and workers; else what is there now, and return */
+	int follow;		/* until the task has ended, across attempts and workers, or until the attempt that is asked
+				 * for has; else what is there now, and return */
 	int streams;		/* 1 stdout, 2 stderr, 0 or 3 both. Without follow stdout comes first, then stderr */
-	int attempt;		/* 0 = the present or last one; others not with follow. Workers keep what they have for a while */
+	int attempt;		/* 0 = the present or last one. Workers keep what they have for a while */
 	int lines;		/* > 0: only so many last lines of each stream, of the last 4 MiB; then what follows */
+	int times;		/* each line that comes from a worker begins with the time when it was written:
+				 * "2026-11-20T08:31:02.114Z ", or '-' and spaces when that is not known */
 };
 
 /* Gets the output of a task from its worker, which the calling machine must be able to reach. Blocking; output
  * runs meanwhile, and in the end once for each stream with size 0. timeout_ms < 0 = as long as it takes. done
- * (may be NULL): once, when follow is set with the result, else with what is known of the task. source may be
+ * (may be NULL): once, when follow is set and no attempt with the result, else with what is known of the task. source may be
  * NULL. Returns ZKQ_OK, whatever source says; ZKQ_ENOENT (no such task), ZKQ_ETIMEOUT (the task goes on) ...
  * */
 int zkq_output_wait(struct zkq *handle, const char *id, const struct zkq_output_options *options, int timeout_ms,

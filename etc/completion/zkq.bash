@@ -15,7 +15,7 @@ _zkq_own()
 	wait) echo '--any --progress' ;;
 	cancel) echo '--reason=' ;;
 	'queue pause') echo '--for= --reason=' ;;
-	logs) echo '--follow --lines= --attempt= --stdout --stderr --raw' ;;
+	logs) echo '--follow --lines= --attempt= --stdout --stderr --timestamps --raw' ;;
 	results) echo '--csv' ;;
 	ping) echo '--wait' ;;
 	doctor) echo '--no-write' ;;

@@ -14,7 +14,7 @@
 #define LINES_MAX 1000000
 #define ATTEMPT_MAX 1000000
 
-static bool follow, only_stdout, only_stderr, raw;
+static bool follow, only_stdout, only_stderr, raw, times;
 static int lines, attempt;
 
 static const struct option_row options[] = {
@@ -27,7 +27,7 @@ static const struct option_row options[] = {
 	{ .name = "stdout", .kind = OPTION_FLAG, .into = &only_stdout, .help = "standard output only" },
 	{ .name = "stderr", .kind = OPTION_FLAG, .into = &only_stderr, .help = "standard error only" },
 	{ .name = "raw", .kind = OPTION_FLAG, .into = &raw, .help = "as it is, to a terminal, too" },
-	{ .name = "timestamps", .kind = OPTION_LATER },
+	{ .name = "timestamps", .kind = OPTION_FLAG, .into = &times, .help = "before each line the time when it was written" },
 	{ 0 },
 };
 
@@ -71,7 +71,7 @@ take_info(void *context, int index, int error, const struct zkq_info *info)
 	snprintf(seen.worker, sizeof seen.worker, "%s", info->worker ? info->worker : "");
 	seen.ended = info->ended;
 	seen.attempt = info->attempt;
-	if (follow)
+	if (follow && !attempt)
 		follow_say(info);
 }
 
@@ -82,8 +82,8 @@ explain(const char *id, enum zkq_output_source source)
 	if (source == ZKQ_OUTPUT_WORKER)
 		return EXIT_OK;
 	if (source == ZKQ_OUTPUT_END) {
-		cli_say("%s: worker %s cannot be reached or has its output no more; this is the end of it that was stored", id,
-		    seen.worker);
+		cli_say("%s: worker %s cannot be reached or has its output no more; this is the end of it that was stored%s", id,
+		    seen.worker, times ? ", without times" : "");
 		return EXIT_OK;
 	}
 	if (source == ZKQ_OUTPUT_PART) {
@@ -106,7 +106,7 @@ explain(const char *id, enum zkq_output_source source)
 static int
 logs(int argc, char **argv)
 {
-	struct zkq_output_options how = { .size = sizeof how, .follow = follow, .attempt = attempt, .lines = lines,
+	struct zkq_output_options how = { .size = sizeof how, .follow = follow, .attempt = attempt, .lines = lines, .times = times,
 		.streams = (only_stdout ? 1 : 0) | (only_stderr ? 2 : 0) };
 	enum zkq_output_source source = ZKQ_OUTPUT_NONE;
 	struct zkq *handle;
@@ -114,8 +114,6 @@ logs(int argc, char **argv)
 
 	if (argc > 1)
 		return cli_usage("one task at a time");
-	if (follow && attempt)
-		return cli_usage("--follow and --attempt: what is followed is the attempt that runs");
 	int code = cli_ids(argv, false, &ids);
 	if (code == 0 && ids.count != 1)
 		code = cli_usage("one task at a time");

@@ -5,7 +5,8 @@
  *
  * Per stream: the first head_bytes go to the file as they come; of the rest the last end_bytes are kept, and put behind
  * a line "[zkq: N bytes dropped]" when the task has ended. A file is made with its first byte; one of that name
- * that is there already is replaced.
+ * that is there already is replaced. When its bytes came lies in a file of its own (marks.h), which is lost first when the
+ * disk is full.
  */
 #ifndef ZKQ_IO_CAPTURE_H
 #define ZKQ_IO_CAPTURE_H

@@ -29,6 +29,7 @@ struct attempt {
 	uint64_t offset[2];
 	bool ended[2];		/* or not wanted */
 	bool placed[2];		/* offset is that of the file, not of what was given */
+	unsigned prefixed[2];	/* so many bytes of the prefix of the present line have been given */
 	bool given;		/* something of it was given */
 	bool reached;		/* its log server answered */
 	char *address, *token;
@@ -49,6 +50,7 @@ struct follow {
 	bool dead;
 	struct attempt attempt;
 	struct http http[2];
+	unsigned in_prefix[2];	/* so many bytes of the prefix of the present line have come by this connection */
 	int64_t heard_ms;	/* something came */
 	int missed;
 	int told;		/* the last attempt that was turned to */
@@ -131,7 +133,7 @@ turn_to(struct follow *follow, const char *worker, int number)
 		return;
 	forget_attempt(follow);
 	attempt->number = number;
-	if (follow->options.follow && number > 1 && number != follow->told)
+	if (follow->options.follow && !follow->options.attempt && number > 1 && number != follow->told)
 		follow->output(follow->context, 0, NULL, (size_t)number);
 	follow->told = number;
 	snprintf(attempt->worker, sizeof attempt->worker, "%s", worker);
@@ -200,7 +202,7 @@ open_streams(struct follow *follow, int streams)
 {
 	static const char *const names[2] = { "stdout", "stderr" };
 	struct attempt *attempt = &follow->attempt;
-	char path[128], what[48];
+	char path[160], what[48];
 
 	if (!attempt->address && !read_address(follow))
 		return false;
@@ -212,8 +214,9 @@ open_streams(struct follow *follow, int streams)
 			snprintf(what, sizeof what, "lines=%d", follow->lines);
 		else
 			snprintf(what, sizeof what, "from=%llu", (unsigned long long)attempt->offset[i]);
-		snprintf(path, sizeof path, "/log/%s/%d/%s?%s%s", follow->text, attempt->number, names[i], what,
-		    follow->options.follow ? "&follow=1" : "");
+		snprintf(path, sizeof path, "/log/%s/%d/%s?%s%s%s", follow->text, attempt->number, names[i], what,
+		    follow->options.follow ? "&follow=1" : "", follow->options.times ? "&ts=1" : "");
+		follow->in_prefix[i] = 0;
 		open |= http_open(&follow->http[i], attempt->address, path, attempt->token);
 	}
 	follow->heard_ms = link_now_ms();
@@ -224,6 +227,33 @@ struct stream {
 	struct follow *follow;
 	int index;
 };
+
+/* Counts what of an answer with prefixes is output. Returns how many bytes at its begin are not to be given: the prefix of a
+ * line that was given before the last connection broke. */
+static size_t
+count_lines(struct follow *follow, int i, const char *data, size_t size)
+{
+	unsigned prefix = follow->http[i].prefix, *come = &follow->in_prefix[i], *given = &follow->attempt.prefixed[i];
+	size_t skip = 0, at = 0;
+
+	while (at < size) {
+		if (*come < prefix) {
+			skip += *come < *given;
+			*given += *come == *given;
+			++*come;
+			at++;
+			continue;
+		}
+		const char *end = memchr(data + at, '\n', size - at);
+		size_t part = end ? (size_t)(end + 1 - data) - at : size - at;
+
+		follow->attempt.offset[i] += part;
+		if (end)
+			*come = *given = 0;
+		at += part;
+	}
+	return skip;
+}
 
 static void
 take_output(void *context, const void *data, size_t size)
@@ -236,9 +266,16 @@ take_output(void *context, const void *data, size_t size)
 	if (!follow->attempt.placed[stream->index] && follow->http[stream->index].from_known)
 		follow->attempt.offset[stream->index] = follow->http[stream->index].from;
 	follow->attempt.placed[stream->index] = true;
-	follow->attempt.offset[stream->index] += size;
 	follow->attempt.given = true;
-	follow->output(follow->context, stream->index + 1, data, size);
+	if (follow->http[stream->index].prefix) {
+		size_t skip = count_lines(follow, stream->index, data, size);
+		data = (const char *)data + skip;
+		size -= skip;
+	} else {
+		follow->attempt.offset[stream->index] += size;
+	}
+	if (size)
+		follow->output(follow->context, stream->index + 1, data, size);
 }
 
 static bool
@@ -267,7 +304,8 @@ work_streams(struct follow *follow)
 
 /* ---- the loop ---- */
 
-/* Whether the claim of the task is another one than that which is being read, or gone. */
+/* Whether the claim of the task is another one than that which is being read, or gone. Turns to the other one, unless the
+ * caller wants this attempt and no other. */
 static bool
 look_for_claim(struct follow *follow, bool *there)
 {
@@ -281,7 +319,7 @@ look_for_claim(struct follow *follow, bool *there)
 		*there = claim != NULL;
 		changed = claim && (follow->attempt.number != (int)claim->run || strcmp(follow->attempt.worker,
 		    claim->worker));
-		if (changed)
+		if (changed && !follow->options.attempt)
 			turn_to(follow, claim->worker, (int)claim->run);
 	}
 	claims_free(&claims);
@@ -312,6 +350,8 @@ read_streams(struct follow *follow)
 
 			if (follow->answered || look_for_claim(follow, &there))
 				return;
+			/* The attempt that alone is wanted is over, and its worker perhaps gone without a word. */
+			follow->answered = follow->options.attempt && !there;
 			follow->heard_ms = now;
 			continue;
 		}
@@ -431,7 +471,7 @@ read_rest(struct follow *follow)
 		attempt->reached = true;
 		return;
 	}
-	if (!attempt->given && tail_is_all(&result->outcome)) {
+	if (!attempt->given && !follow->options.times && tail_is_all(&result->outcome)) {
 		attempt->reached = true;
 		give_tail(follow);
 		return;
@@ -523,6 +563,12 @@ static bool
 fetch(struct follow *follow, const char *worker, int number)
 {
 	turn_to(follow, worker, number);
+	if (follow->options.follow) {
+		if (open_streams(follow, 3))
+			read_streams(follow);
+		close_streams(follow);
+		return attempt_read(&follow->attempt);
+	}
 	for (int i = 0; i < 2 && link_now_ms() < follow->deadline; i++) {
 		if (follow->attempt.ended[i])
 			continue;
@@ -577,7 +623,8 @@ read_present(struct follow *follow, const struct present *present)
 
 	if (!present->attempt || number > present->attempt)
 		return;
-	if (last && present->ended && tail_is_all(&follow->result.outcome)) {
+	/* No times are stored with it. */
+	if (last && present->ended && !follow->options.times && tail_is_all(&follow->result.outcome)) {
 		give_tail(follow);
 		follow->source = ZKQ_OUTPUT_WORKER;
 		return;
@@ -597,6 +644,7 @@ static int
 read_once(struct follow *follow, zkq_info_fn *done)
 {
 	struct present present = { .follow = follow, .done = done };
+	const struct zkq_output_options *options = &follow->options;
 	const char *id = follow->text;
 	int64_t left = follow->deadline == NEVER ? -1 : follow->deadline - link_now_ms();
 	int error = zkq_get_wait(follow->handle, &id, 1, left > INT32_MAX ? -1 : (int)left, keep_present, &present);
@@ -605,7 +653,9 @@ read_once(struct follow *follow, zkq_info_fn *done)
 		error = follow->error;
 	if (error != ZKQ_OK)
 		return error;
-	follow->answered = true;	/* nothing more is expected: LAST_MS counts */
+	/* Nothing more is expected, so LAST_MS counts; of an attempt that runs, more is. */
+	follow->answered = !options->follow || present.ended || options->attempt != present.attempt;
+	follow->result.attempt = (uint32_t)options->attempt;
 	read_present(follow, &present);
 	forget_attempt(follow);
 	follow->output(follow->context, 1, NULL, 0);
@@ -626,12 +676,11 @@ get_output(struct zkq *handle, const char *id, const struct zkq_output_options *
 	if (handle->inside || !output || !id || !id_parse(id, &follow.id) || !given || given->size < sizeof given->size)
 		return ZKQ_EINVAL;
 	memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
-	if (options->streams < 0 || options->streams > 3 || options->attempt < 0 || options->lines < 0 ||
-	    (options->follow && options->attempt))
+	if (options->streams < 0 || options->streams > 3 || options->attempt < 0 || options->lines < 0)
 		return ZKQ_EINVAL;
 	follow.lines = options->lines;
 	id_write(&follow.id, follow.text);
-	int error = options->follow ? follow_all(&follow, done) : read_once(&follow, done);
+	int error = options->follow && !options->attempt ? follow_all(&follow, done) : read_once(&follow, done);
 	if (source)
 		*source = follow.source;
 	if (missed)

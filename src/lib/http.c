@@ -140,7 +140,7 @@ header(const char *head, const char *name)
 static void
 read_head(struct http *http)
 {
-	const char *encoding, *length, *from;
+	const char *encoding, *length, *from, *prefix;
 
 	if (strncmp(http->head, "HTTP/1.", 7) || sscanf(http->head, "HTTP/1.%*1d %3d", &http->status) != 1) {
 		over(http, HTTP_BROKEN);
@@ -155,6 +155,8 @@ read_head(struct http *http)
 	from = header(http->head, "Zkq-From");
 	http->from_known = from != NULL;
 	http->from = from ? strtoull(from, NULL, 10) : 0;
+	prefix = header(http->head, "Zkq-Prefix");
+	http->prefix = prefix ? (unsigned)strtoul(prefix, NULL, 10) : 0;
 	http->framing = HTTP_UNTIL_CLOSE;
 	if (encoding && !strncasecmp(encoding, "chunked", 7)) {
 		http->framing = HTTP_CHUNKED;

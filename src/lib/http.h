@@ -31,6 +31,7 @@ struct http {
 	enum http_framing framing;
 	bool from_known;	/* the answer told at which byte it begins: */
 	uint64_t from;
+	unsigned prefix;	/* bytes that the answer puts before each line; 0 = none */
 	uint64_t left;		/* of the body or the chunk */
 	int chunk_part;		/* 0 size line, 1 data, 2 line end behind it, 3 trailer */
 };

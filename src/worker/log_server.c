@@ -4,6 +4,8 @@
  *
  *     GET /log/<id>/<attempt>/<stdout|stderr>?from=OFFSET&follow=1     Authorization: Bearer <token>
  *     GET ...?lines=N&follow=1     the last N lines and what follows; the answer's Zkq-From tells the offset of the first byte
+ *     GET ...&ts=1     with the time before each line and at the begin of the answer: "2026-11-20T08:31:02.114Z ", or '-' and
+ *                      spaces when it is not known; the answer's Zkq-Prefix tells how long that is. Offsets do not count it
  *     GET /livez
  */
 #include "config.h"
@@ -18,17 +20,22 @@
 
 #include "base/exits.h"
 #include "base/log.h"
+#include "codec/time.h"
 #include "io/capture.h"
 #include "io/channel.h"
 #include "io/folder.h"
 #include "io/growth.h"
 #include "io/http.h"
 #include "io/loop.h"
+#include "io/marks.h"
 #include "io/oldlogs.h"
 #include "worker/message.h"
 #include "worker/options.h"
 
 #define PIECE (64 * 1024)
+#define PREFIX 25		/* a time and a space */
+#define PREFIX_TEXT "25"
+#define YEAR_10000_MS 253402300800000	/* no such time fits */
 #define LINES_SPAN (4 * 1024 * 1024)	/* lines are looked for in so many bytes: others wait meanwhile */
 #define ENDED_MAX 4096		/* ends remembered: a task that wrote nothing has no files to be known by */
 #define OLD_AGE_S (7 * 24 * 3600)
@@ -52,6 +59,11 @@ struct reader {
 	int number;		/* of its growth, or -1 */
 	uint64_t offset;
 	bool follow;
+	bool times;		/* each line gets a prefix */
+	struct marks *marks;	/* where they come from, once the file is open */
+	bool in_line;		/* no prefix is due */
+	char prefix[PREFIX];	/* the last one, of prefix_ms */
+	int64_t prefix_ms;
 	bool sending;		/* a piece is on its way */
 	struct reader *prev, *next;
 };
@@ -103,6 +115,7 @@ free_reader(struct reader *reader)
 		if (!other)
 			growth_forget(server->growth, reader->number);
 	}
+	marks_close(reader->marks);
 	if (reader->fd >= 0)
 		close(reader->fd);
 	free(reader);
@@ -116,6 +129,51 @@ open_log(struct reader *reader)
 	reader->fd = folder_open_file(server->logs_fd, reader->folder, reader->file);
 	if (reader->fd >= 0 && reader->follow && running(server, reader->key))
 		reader->number = growth_watch(server->growth, reader->fd);
+	if (reader->fd >= 0 && reader->times)
+		reader->marks = marks_open(server->logs_fd, reader->folder, reader->file, reader->fd);
+}
+
+/* Lines that came together share their prefix, so it is kept. */
+static const char *
+prefix_of(struct reader *reader, uint64_t at)
+{
+	int64_t wall_ms = reader->marks ? marks_time(reader->marks, at) : 0;
+	char time[PREFIX] = "-";
+
+	if (reader->prefix[0] && reader->prefix_ms == wall_ms)
+		return reader->prefix;
+	if (wall_ms > 0 && wall_ms < YEAR_10000_MS)
+		time_write(wall_ms, time);
+	memset(reader->prefix, ' ', PREFIX);
+	memcpy(reader->prefix, time, strlen(time));
+	reader->prefix_ms = wall_ms;
+	return reader->prefix;
+}
+
+/* Sends what is at the reader's offset with the times of its lines: as much of it as gives a piece. Returns how much that was. */
+static size_t
+send_with_times(struct reader *reader, const char *data, size_t len)
+{
+	static char piece[PIECE];
+	size_t taken = 0, size = 0;
+
+	if (reader->marks)
+		marks_refresh(reader->marks);
+	while (taken < len && sizeof piece - size > PREFIX) {
+		if (!reader->in_line) {
+			memcpy(piece + size, prefix_of(reader, reader->offset + taken), PREFIX);
+			size += PREFIX;
+		}
+		size_t room = sizeof piece - size < len - taken ? sizeof piece - size : len - taken;
+		const char *end = memchr(data + taken, '\n', room);
+		size_t part = end ? (size_t)(end + 1 - data) - taken : room;
+		memcpy(piece + size, data + taken, part);
+		reader->in_line = !end;
+		taken += part;
+		size += part;
+	}
+	http_stream_send(reader->request, piece, size);
+	return taken;
 }
 
 /* Sends the next piece, ends the answer, or waits for more to be written. */
@@ -133,9 +191,12 @@ go_on(struct reader *reader)
 		open_log(reader);
 	ssize_t got = reader->fd >= 0 ? pread(reader->fd, piece, sizeof piece, (off_t)reader->offset) : 0;
 	if (got > 0) {
-		reader->offset += (uint64_t)got;
 		reader->sending = true;
-		http_stream_send(reader->request, piece, (size_t)got);
+		if (reader->times)
+			got = (ssize_t)send_with_times(reader, piece, (size_t)got);
+		else
+			http_stream_send(reader->request, piece, (size_t)got);
+		reader->offset += (uint64_t)got;
 	} else if (!more) {
 		http_stream_end(reader->request);
 		free_reader(reader);
@@ -259,7 +320,7 @@ serve_log(struct log_server *server, struct http_request *request)
 {
 	static const struct http_stream_callbacks callbacks = { .ready = on_ready, .gone = on_gone };
 	struct reader *reader = calloc(1, sizeof *reader);
-	const char *follow = http_query(request, "follow");
+	const char *follow = http_query(request, "follow"), *times = http_query(request, "ts");
 	char from[24];
 	long lines;
 
@@ -271,6 +332,7 @@ serve_log(struct log_server *server, struct http_request *request)
 	reader->request = request;
 	reader->fd = reader->number = -1;
 	reader->follow = follow && strcmp(follow, "1") == 0;
+	reader->times = times && strcmp(times, "1") == 0;
 	if (!parse_path(http_path(request), reader)) {
 		http_reply(request, 404, "no such log\n");
 	} else if (!parse_from(http_query(request, "from"), &reader->offset)) {
@@ -284,6 +346,8 @@ serve_log(struct log_server *server, struct http_request *request)
 				reader->offset = reader->fd >= 0 ? begin_of_lines(reader->fd, lines) : 0;
 			snprintf(from, sizeof from, "%llu", (unsigned long long)reader->offset);
 			http_header(request, "Zkq-From", from);
+			if (reader->times)
+				http_header(request, "Zkq-Prefix", PREFIX_TEXT);
 			DL_APPEND(server->readers, reader);
 			http_stream(request, "application/octet-stream", &callbacks, reader);
 			go_on(reader);

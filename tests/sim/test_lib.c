@@ -1185,10 +1185,11 @@ START_TEST(follow_a_short_one)
 END_TEST
 
 /* A log server: answers each request by what its path asks for. */
-static int server = -1, peers[8], peer_count;
-static char asked[8][512];
+static int server = -1, peers[16], peer_count;
+static char asked[16][512];
 static const char *log_text[3];	/* of stdout, by attempt */
 static int finish_after;	/* requests for stdout of attempt 2 */
+static int finish_attempt = 2;
 static void (*answer_with)(int peer, const char *request);
 
 static void
@@ -1236,7 +1237,7 @@ serve(void)
 	int peer = accept4(server, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (peer >= 0) {
-		ck_assert_int_lt(peer_count, 8);
+		ck_assert_int_lt(peer_count, 16);
 		asked[peer_count][0] = '\0';
 		peers[peer_count++] = peer;
 	}
@@ -1253,7 +1254,7 @@ serve(void)
 		peers[i] = -1;
 	}
 	if (finish_after && --finish_after == 0)
-		finish(id, STATE_DONE, 0, "of the second attempt, which is longer than the tail\n", 2, false);
+		finish(id, STATE_DONE, 0, "of the second attempt, which is longer than the tail\n", finish_attempt, false);
 }
 
 static void
@@ -1348,6 +1349,57 @@ START_TEST(output_now)
 	output_is((struct zkq_output_options){ .lines = 1 }, ZKQ_OUTPUT_WORKER, "b\n", "", "");
 	output_is(end, ZKQ_OUTPUT_WORKER, "", "", "");
 	ck_assert_int_eq(zkq_output_wait(handle, id, &all, 100, take_output, see, NULL, NULL), ZKQ_EINVAL);
+	close(server);
+}
+END_TEST
+
+/* With the times of the lines. Connections break within a prefix, behind it, within a line, behind its end: what is given is
+ * what one connection would have given. */
+static size_t timed;
+
+#define P1 "2026-11-20T08:31:02.114Z "
+#define P2 "2026-11-20T08:31:03.000Z "
+
+static void
+answer_timed(int peer, const char *request)
+{
+	static const struct {
+		const char *from, *text;
+	} pieces[] = {
+		{ "from=0&", "2026-11-20T08" }, { "from=0&", P1 }, { "from=0&", P1 "on" }, { "from=2&", "2026-11-2" },
+		{ "from=2&", P1 }, { "from=2&", P1 "e\n" }, { "from=4&", P2 "two\n" P2 "t" }, { "from=9&", P2 "hree\nend" },
+	};
+	static const char head[] = "HTTP/1.1 200 OK\r\nZkq-From: %.*s\r\nZkq-Prefix: 25\r\nContent-Length: %zu\r\n\r\n%s";
+	char reply[256];
+
+	ck_assert_ptr_nonnull(strstr(request, "&ts=1"));
+	if (strstr(request, "stderr")) {
+		snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	} else {
+		const char *text = pieces[timed].text, *from = strstr(request, "from=");
+		bool last = ++timed == sizeof pieces / sizeof *pieces;
+
+		ck_assert_ptr_nonnull(strstr(request, pieces[timed - 1].from));
+		snprintf(reply, sizeof reply, head, (int)strspn(from + 5, "0123456789"), from + 5, strlen(text) + !last, text);
+		if (last) {
+			finish_attempt = 1;
+			finish_after = 100;
+		}
+	}
+	ck_assert_int_eq(send(peer, reply, strlen(reply), MSG_NOSIGNAL), (ssize_t)strlen(reply));
+}
+
+START_TEST(output_with_times)
+{
+	struct zkq_output_options options = { .size = sizeof options, .follow = 1, .times = 1 };
+	enum zkq_output_source source;
+
+	submit_one();
+	make_log_server(answer_timed);
+	claim(1);
+	memset(&seen, 0, sizeof seen);
+	ck_assert_int_eq(zkq_output_wait(handle, id, &options, 60000, take_output, see, NULL, &source), ZKQ_OK);
+	ck_assert_str_eq(output[0], P1 "one\n" P2 "two\n" P2 "three\n" "end");
 	close(server);
 }
 END_TEST
@@ -1569,6 +1621,7 @@ main(void)
 	tcase_add_test(tc, follow_over_attempts);
 	tcase_add_test(tc, follow_without_a_worker);
 	tcase_add_test(tc, output_now);
+	tcase_add_test(tc, output_with_times);
 	tcase_add_test(tc, output_of_the_ended);
 	tcase_add_loop_test(tc, memory_runs_out, 0, 2);
 	suite_add_tcase(suite, tc);

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "io/capture.h"
+#include "io/clock.h"
+#include "io/marks.h"
 
 static char dir[] = "/tmp/zkq-capture-XXXXXX";
 static int logs;
@@ -32,6 +34,7 @@ static void
 teardown(void)
 {
 	unlinkat(logs, "q.0.t/1.stdout", 0);
+	unlinkat(logs, "q.0.t/1.stdout.times", 0);
 	unlinkat(logs, "q.0.t/1.stderr", 0);
 	unlinkat(logs, "q.0.t", AT_REMOVEDIR);
 	close(logs);
@@ -188,6 +191,183 @@ START_TEST(given_up)
 }
 END_TEST
 
+/* ---- times ---- */
+
+static int64_t
+next_ms(void)
+{
+	int64_t begin = clock_wall_ms();
+
+	while (clock_wall_ms() < begin + 2 * MARK_MS)
+		usleep(1000);
+	return clock_wall_ms();
+}
+
+static struct marks *
+open_marks(int *fd)
+{
+	struct marks *marks;
+
+	*fd = openat(logs, "q.0.t/1.stdout", O_RDONLY);
+	ck_assert_int_ge(*fd, 0);
+	ck_assert_ptr_nonnull(marks = marks_open(logs, "q.0.t", "1.stdout", *fd));
+	marks_refresh(marks);
+	return marks;
+}
+
+static bool
+between(int64_t time, int64_t first, int64_t last)
+{
+	/* The kernel's time of a file is some ms late. */
+	return time >= first - 10 && time <= last + 10;
+}
+
+/* When each byte came: without a file of marks, and with it; read while it grows. */
+START_TEST(times)
+{
+	struct capture *capture = capture_new(base, &conf);
+	struct capture_result result;
+	struct stat stat;
+	int64_t first[3], last[3];
+	int fd;
+
+	first[0] = next_ms();
+	put(capture, CAPTURE_STDOUT, "one\n", 4);
+	put(capture, CAPTURE_STDOUT, "two\n", 4);
+	last[0] = clock_wall_ms();
+	ck_assert_int_ne(fstatat(logs, "q.0.t/1.stdout.times", &stat, 0), 0);
+	struct marks *marks = open_marks(&fd);
+	ck_assert(between(marks_time(marks, 0), first[0], last[0]));
+	ck_assert(between(marks_time(marks, 7), first[0], last[0]));
+	for (int i = 1; i < 3; i++) {
+		first[i] = next_ms();
+		put(capture, CAPTURE_STDOUT, "three\n", 6);
+		last[i] = clock_wall_ms();
+		marks_refresh(marks);
+		ck_assert(between(marks_time(marks, 6 + 6 * (uint64_t)i), first[i], last[i]));
+	}
+	marks_close(marks);
+	close(fd);
+	marks = open_marks(&fd);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(between(marks_time(marks, i ? 2 + 6 * (uint64_t)i : 0), first[i], last[i]));
+		ck_assert(between(marks_time(marks, i ? 7 + 6 * (uint64_t)i : 7), first[i], last[i]));
+	}
+	marks_close(marks);
+	close(fd);
+	ck_assert_int_eq(fstatat(logs, "q.0.t/1.stdout.times", &stat, 0), 0);
+	ck_assert_int_eq(stat.st_size, 3 * sizeof(struct mark));
+	ck_assert_int_eq(stat.st_mode & 0777, 0600);
+	capture_finish(capture, &result);
+	ck_assert_int_eq(result.bytes[0], 20);
+	ck_assert(result.complete);
+	capture_free(capture);
+}
+END_TEST
+
+/* The kept end: what is dropped takes its marks along, and the line about it has none. */
+START_TEST(times_of_the_end)
+{
+	struct capture *capture = capture_new(base, &conf);
+	struct capture_result result;
+	char chunk[1000];
+	int64_t head_ms, end_ms;
+	int fd;
+
+	memset(chunk, 'a', sizeof chunk);
+	conf.head_bytes = 1000;
+	put(capture, CAPTURE_STDOUT, chunk, sizeof chunk);
+	head_ms = clock_wall_ms();
+	next_ms();
+	put(capture, CAPTURE_STDOUT, chunk, 60);
+	end_ms = next_ms();
+	put(capture, CAPTURE_STDOUT, chunk, 60);
+	next_ms();
+	capture_finish(capture, &result);
+	ck_assert_int_eq(result.dropped, 20);
+	struct marks *marks = open_marks(&fd);
+	uint64_t line = 1000 + strlen("\n[zkq: 20 bytes dropped]\n");
+	ck_assert(between(marks_time(marks, 999), head_ms - 100, head_ms));
+	ck_assert_int_eq(marks_time(marks, 1000), 0);
+	ck_assert_int_eq(marks_time(marks, line - 1), 0);
+	ck_assert(between(marks_time(marks, line), head_ms + MARK_MS, end_ms - MARK_MS));
+	ck_assert(between(marks_time(marks, line + 39), head_ms + MARK_MS, end_ms - MARK_MS));
+	ck_assert(between(marks_time(marks, line + 40), end_ms, end_ms + MARK_MS));
+	marks_close(marks);
+	close(fd);
+	capture_free(capture);
+}
+END_TEST
+
+/* More marks than there may be: no time is said then. The same when the end has more than its ring holds. */
+START_TEST(too_many_times)
+{
+	struct capture *capture;
+	struct capture_result result;
+	struct stat stat;
+	int fd;
+
+	conf.head_bytes = 3 * MARK_PER_BYTES;
+	conf.end_bytes = MARK_PER_BYTES - 1;	/* one mark */
+	capture = capture_new(base, &conf);
+	for (int i = 0; i < 5; i++) {
+		put(capture, CAPTURE_STDOUT, "x\n", 2);
+		next_ms();
+	}
+	struct marks *marks = open_marks(&fd);
+	ck_assert_int_ne(marks_time(marks, 2), 0);
+	ck_assert_int_eq(marks_time(marks, 4), 0);
+	ck_assert_int_eq(marks_time(marks, 8), 0);
+	marks_close(marks);
+	close(fd);
+	static char rest[3 * MARK_PER_BYTES - 10];
+	put(capture, CAPTURE_STDOUT, rest, sizeof rest);
+	for (int i = 0; i < 3; i++) {
+		next_ms();
+		put(capture, CAPTURE_STDOUT, "y\n", 2);
+	}
+	capture_finish(capture, &result);
+	ck_assert(result.complete);
+	marks = open_marks(&fd);
+	ck_assert_int_eq(marks_time(marks, 3 * MARK_PER_BYTES), 0);
+	ck_assert_int_eq(marks_time(marks, 3 * MARK_PER_BYTES + 2), 0);
+	ck_assert_int_ne(marks_time(marks, 3 * MARK_PER_BYTES + 4), 0);
+	marks_close(marks);
+	close(fd);
+	ck_assert_int_eq(fstatat(logs, "q.0.t/1.stdout.times", &stat, 0), 0);
+	ck_assert_int_eq(stat.st_size, (3 + 2) * sizeof(struct mark));
+	capture_free(capture);
+}
+END_TEST
+
+/* Where the times cannot be written nothing else is lost; and what is not known is not made up. */
+START_TEST(times_given_up)
+{
+	struct capture *capture = capture_new(base, &conf);
+	struct capture_result result;
+	char text[100];
+	int fd;
+
+	ck_assert_int_eq(mkdirat(logs, "q.0.t", 0700), 0);
+	ck_assert_int_eq(mkdirat(logs, "q.0.t/1.stdout.times", 0700), 0);
+	put(capture, CAPTURE_STDOUT, "one\n", 4);
+	for (int64_t begin = clock_wall_ms(); clock_wall_ms() < begin + 300; )
+		next_ms();
+	put(capture, CAPTURE_STDOUT, "two\n", 4);
+	capture_finish(capture, &result);
+	ck_assert(result.complete);
+	ck_assert_int_eq(result.error, 0);
+	ck_assert_int_eq(content("q.0.t/1.stdout", text, sizeof text), 8);
+	ck_assert_int_eq(unlinkat(logs, "q.0.t/1.stdout.times", AT_REMOVEDIR), 0);
+	struct marks *marks = open_marks(&fd);
+	ck_assert_int_eq(marks_time(marks, 0), 0);
+	ck_assert_int_eq(marks_time(marks, 4), 0);
+	marks_close(marks);
+	close(fd);
+	capture_free(capture);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -202,6 +382,10 @@ main(void)
 	tcase_add_test(tcase, just_fits);
 	tcase_add_test(tcase, replaces);
 	tcase_add_test(tcase, given_up);
+	tcase_add_test(tcase, times);
+	tcase_add_test(tcase, times_of_the_end);
+	tcase_add_test(tcase, too_many_times);
+	tcase_add_test(tcase, times_given_up);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);

@@ -17,6 +17,7 @@
 #include "io/clock.h"
 #include "io/folder.h"
 #include "io/listener.h"
+#include "io/marks.h"
 #include "worker/message.h"
 #include "worker/options.h"
 
@@ -234,6 +235,64 @@ START_TEST(last_lines)
 }
 END_TEST
 
+static void
+append_mark(const char *file, uint64_t at, int64_t wall_ms)
+{
+	char path[1200];
+	struct mark mark = { at, wall_ms };
+
+	snprintf(path, sizeof path, "%s/logs/" ID "/%s", options.state_dir, file);
+	FILE *marks = fopen(path, "a");
+	ck_assert_int_eq(fwrite(&mark, sizeof mark, 1, marks), 1);
+	fclose(marks);
+}
+
+#define T1 "2026-11-20T08:31:02.114Z "
+#define T2 "2026-11-20T08:31:03.000Z "
+#define NO "-                        "
+
+/* The time before each line and at the begin of the answer. A line has the time of its first byte. */
+START_TEST(times_of_lines)
+{
+	static char big[200 * 1024];
+	char *body = malloc(sizeof big), path[64];
+	static const struct {
+		const char *query, *body;
+	} rows[] = {
+		{ "", T1 "one\n" T1 "two\n" T2 "three\n" NO "\n" NO "end" },
+		{ "&from=4", T1 "two\n" T2 "three\n" NO "\n" NO "end" },
+		{ "&from=9", NO "hree\n" NO "\n" NO "end" },
+		{ "&from=1000", "" },
+		{ "&lines=2", NO "\n" NO "end" },
+		{ "&lines=3", T2 "three\n" NO "\n" NO "end" },
+	};
+
+	append("1.stdout", "one\ntwo\nthree\n\nend");
+	append_mark("1.stdout" MARKS_SUFFIX, 0, 1795163462114);
+	append_mark("1.stdout" MARKS_SUFFIX, 6, 1795163463000);
+	append_mark("1.stdout" MARKS_SUFFIX, 9, INT64_MAX);
+	append_mark("1.stdout" MARKS_SUFFIX, 10, 0);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		snprintf(path, sizeof path, "/log/" ID "/1/stdout?ts=1%s", rows[i].query);
+		int connection = ask(path, "secret");
+		ck_assert_int_eq(answer(connection, "\r\nZkq-Prefix: 25\r\n", NULL, 0), 200);
+		close(connection);
+		ck_assert_int_eq(get(path, "secret", body, sizeof big), 200);
+		ck_assert_str_eq(body, rows[i].body);
+	}
+	/* Many short lines become much longer than a piece; nothing is lost between the pieces. */
+	for (size_t i = 0; i < 8000; i += 2)
+		memcpy(big + i, "x\n", 3);
+	append("2.stdout", big);
+	append_mark("2.stdout" MARKS_SUFFIX, 0, 1795163462114);
+	ck_assert_int_eq(get("/log/" ID "/2/stdout?ts=1", "secret", body, sizeof big), 200);
+	ck_assert_uint_eq(strlen(body), 4000 * strlen(T1 "x\n"));
+	for (const char *line = body; *line; line += strlen(T1 "x\n"))
+		ck_assert_int_eq(strncmp(line, T1 "x\n", strlen(T1 "x\n")), 0);
+	free(body);
+}
+END_TEST
+
 /* The server knows of an attempt, from the runner. */
 static void
 wait_known(void)
@@ -258,7 +317,12 @@ START_TEST(follows)
 	answer(connection, "first\n", NULL, 0);
 	append("1.stdout", "second\n");
 	answer(connection, "second\n", NULL, 0);
+	int timed = ask("/log/" ID "/1/stdout?follow=1&ts=1&from=6", "secret");
+	append_mark("1.stdout" MARKS_SUFFIX, 0, 1795163462114);
+	append_mark("1.stdout" MARKS_SUFFIX, 13, 1795163463000);
 	append("1.stdout", "last\n");
+	answer(timed, T2 "last\n", NULL, 0);
+	close(timed);
 	tell(MSG_LOG_END, ID);
 	answer(connection, NULL, NULL, 0);
 	close(connection);
@@ -302,6 +366,7 @@ main(void)
 	tcase_add_test(tcase, refuses);
 	tcase_add_test(tcase, serves);
 	tcase_add_test(tcase, last_lines);
+	tcase_add_test(tcase, times_of_lines);
 	tcase_add_test(tcase, follows);
 	tcase_add_test(tcase, leavers);
 	suite_add_tcase(suite, tcase);
