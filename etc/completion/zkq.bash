@@ -20,7 +20,7 @@ _zkq_own()
 	ping) echo '--wait' ;;
 	doctor) echo '--no-write' ;;
 	dev) echo '--dispatchers= --workers= --slots= --open --pids=' ;;
-	zkq-dispatcher) echo "--zk= --root= --auth-file= --name= --session-timeout= $log" ;;
+	zkq-dispatcher) echo "--zk= --root= --auth-file= --name= --session-timeout= --http-address= $log" ;;
 	zkq-worker) echo "--zk= --root= --auth-file= --name= --slots= --queues= --lost-after= --session-timeout= --state-dir=" \
 	    "--work-dir= --drain-deadline= --http-address= $log" ;;
 	'') echo '--check-config' ;;

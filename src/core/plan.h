@@ -64,6 +64,7 @@ enum request_kind {
 	REQ_SYNC,	/* the server catches up with its leader before later reads of this session */
 	REQ_ACL,	/* who may do what: raw requests only (codec/raw.h) */
 };
+#define REQUEST_KINDS (REQ_SYNC + 1)
 
 /* tag and arg are the caller's own; they come back in the reply, as does the node. */
 struct request {

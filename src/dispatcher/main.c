@@ -3,88 +3,63 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/exits.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/options.h"
-#include "codec/path.h"
 #include "core/dispatcher.h"
+#include "daemon/feed.h"
+#include "daemon/helper.h"
+#include "daemon/note.h"
+#include "daemon/options.h"
+#include "daemon/reach.h"
+#include "daemon/web.h"
+#include "dispatcher/report.h"
 #include "io/alarm.h"
 #include "io/clock.h"
-#include "io/folder.h"
+#include "io/listener.h"
 #include "io/loop.h"
 #include "io/poller.h"
 #include "io/process.h"
 #include "io/self.h"
+#include "io/spawn.h"
 #include "zk/link.h"
-#include "zk/outage.h"
 
-#define SESSION_MIN_MS 500
-#define SESSION_MAX_MS (10 * 60 * 1000)
-#define HOSTS_SIZE 2048
 #define PROBES_MAX 64	/* one step asks for a few */
+#define LISTEN_TRIES 30	/* of 100 ms: the HTTP process of a dispatcher that was here before needs a moment to go */
+#define NO_HTTP "none"
 
 static struct {
-	const char *zk, *root, *auth_file, *name, *config;
+	const char *name, *http_address;
 	int64_t session_timeout_ms;
-	enum log_level log_level;
-	enum log_format log_format;
-	bool verbose, quiet, check;
 } wanted;
 
-static const char *
-check_zk(const char *text)
-{
-	char hosts[HOSTS_SIZE], root[ROOT_MAX + 1];
-
-	return connect_string_split(text, "/zkq", hosts, sizeof hosts, root, sizeof root) ? NULL :
-	    "not HOST[:PORT],...[/PATH]";
-}
-
-static const char *
-check_root(const char *text)
-{
-	return root_ok(text) ? NULL : "not an absolute path like /zkq";
-}
-
 static const struct option_row rows[] = {
-	{ .letter = 'z', .name = "zk", .argument = "HOSTS", .kind = OPTION_TEXT, .into = &wanted.zk,
-	    .preset = "127.0.0.1:2181", .env = "ZKQ_ZK", .section = "zookeeper", .check = check_zk,
-	    .help = "ZooKeeper servers, separated by commas" },
-	{ .name = "root", .argument = "PATH", .kind = OPTION_TEXT, .into = &wanted.root, .preset = "/zkq", .env = "ZKQ_ROOT",
-	    .section = "zookeeper", .check = check_root, .help = "root of the tree" },
-	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &wanted.auth_file, .section = "zookeeper",
-	    .help = "file that holds digest:USER:PASSWORD (default: $ZKQ_AUTH, else none)" },
 	{ .name = "name", .argument = "NAME", .kind = OPTION_TEXT, .into = &wanted.name, .section = "dispatcher",
 	    .help = "name for people (default: host and process id)" },
 	{ .name = "session-timeout", .argument = "TIME", .kind = OPTION_TIME, .into = &wanted.session_timeout_ms,
 	    .preset = "10s", .min = SESSION_MIN_MS, .max = SESSION_MAX_MS, .section = "dispatcher",
 	    .help = "ZooKeeper session time-out to ask for" },
-	{ .name = "log-level", .argument = "LEVEL", .kind = OPTION_LEVEL, .into = &wanted.log_level, .preset = "info",
-	    .section = "log", .live = true, .help = "error, warning, info or debug; -q and -v go before" },
-	{ .name = "log-format", .argument = "FORMAT", .kind = OPTION_FORMAT, .into = &wanted.log_format, .preset = "text",
-	    .section = "log", .live = true, .help = "text, or json: one object a line" },
-	{ .letter = 'c', .name = "config", .argument = "FILE", .kind = OPTION_CONFIG, .into = &wanted.config,
-	    .env = "ZKQ_CONFIG", .help = "the only configuration file to read, see zkq.conf(5)" },
-	{ .name = "check-config", .kind = OPTION_FLAG, .into = &wanted.check,
-	    .help = "check options and files, print what is in effect, and exit" },
-	{ .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .into = &wanted.quiet, .help = "log warnings and errors only" },
-	{ .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .into = &wanted.verbose, .help = "log more" },
-	{ .name = "help", .kind = OPTION_HELP, .help = "print this help and exit" },
-	{ .name = "version", .kind = OPTION_VERSION, .help = "print the version and exit" },
+	{ .name = "http-address", .argument = "ADDRESS", .kind = OPTION_TEXT, .into = &wanted.http_address,
+	    .preset = "127.0.0.1", .section = "dispatcher",
+	    .help = "where metrics and health are served, HOST[:PORT], or none; without a port any free one" },
 	{ 0 },
 };
 
-static const struct options command = {
+static struct options command = {
 	.program = "zkq-dispatcher", .call = "zkq-dispatcher", .usage = "zkq-dispatcher [OPTIONS]",
 	.about = "Gives waiting tasks to workers.", .manual = "zkq-dispatcher(8)", .version = PACKAGE_VERSION,
-	.tables = { rows },
+	.tables = { daemon_zk_rows, rows, daemon_common_rows },
+	.titles = { "ZooKeeper:", "Dispatcher:", "Log and others:" },
 };
 
 struct driver {
@@ -95,26 +70,17 @@ struct driver {
 	struct dispatcher *dispatcher;
 	struct plan plan;
 	const char *host, *boot;
-	struct timer *soon, *watchdog, *silence;
-	struct outage outage;
-	const char *hosts;
+	struct timer *soon, *watchdog;
+	struct reach *reach;
+	struct feed *feed;	/* NULL = serves no HTTP */
+	int argc;		/* the command line, for the HTTP process */
+	char **argv;
 	bool ready;		/* the service manager has been told */
 	struct event probed[PROBES_MAX];	/* answers for the next turn of the loop */
 	int probed_count;
 	bool exiting;
 	int exit_code;
 };
-
-static void
-note(const struct effect *effect)
-{
-	static const enum log_level levels[] = {
-		[NOTE_ERROR] = LEVEL_ERROR, [NOTE_WARNING] = LEVEL_WARNING, [NOTICE] = LEVEL_INFO, [NOTE_INFO] = LEVEL_INFO,
-		[NOTE_DEBUG] = LEVEL_DEBUG,
-	};
-
-	log_write(levels[effect->note.level], "%s", effect->note.text);
-}
 
 /* Answers in the next turn of the loop: a step is under way. */
 static void
@@ -141,7 +107,7 @@ carry_out(struct driver *driver, const struct effect *effect)
 		link_request(driver->link, &effect->request);
 		break;
 	case FX_NOTE:
-		note(effect);
+		note_log(effect);
 		break;
 	case FX_NEW_SESSION:
 		link_new_session(driver->link);
@@ -187,34 +153,6 @@ tell_manager(struct driver *driver, const struct event *event)
 	else if (event->kind == EV_DISCONNECTED || event->kind == EV_EXPIRED)
 		notify_send("STATUS=not connected to ZooKeeper");
 	driver->ready = driver->ready || event->kind == EV_CONNECTED;
-}
-
-/* ---- what is said of a ZooKeeper that cannot be reached ---- */
-
-static void
-on_state(void *context, enum zk_state state, const char *detail)
-{
-	struct driver *driver = context;
-	char line[512];
-
-	if (outage_state(&driver->outage, state, detail, clock_boot_ms(), line, sizeof line))
-		log_info("%s", line);
-	else if (state == ZK_AUTH_FAILED)
-		log_error("ZooKeeper: refuses the credential: %s", detail ? detail : "no reason given");
-	if (!driver->outage.connected)
-		timer_set(driver->silence, outage_wait_ms(&driver->outage, clock_boot_ms()));
-}
-
-static void
-on_silence(void *context)
-{
-	struct driver *driver = context;
-	char line[2600];
-
-	if (outage_due(&driver->outage, driver->hosts, clock_boot_ms(), line, sizeof line))
-		log_warning("%s", line);
-	if (!driver->outage.connected)
-		timer_set(driver->silence, outage_wait_ms(&driver->outage, clock_boot_ms()));
 }
 
 static void
@@ -265,19 +203,11 @@ on_stop_signal(void *context)
 }
 
 static void
-set_log(void)
-{
-	log_set_level(wanted.quiet ? LEVEL_WARNING : wanted.verbose ? LEVEL_DEBUG : wanted.log_level);
-	log_set_format(wanted.log_format);
-}
-
-static void
 on_reload_signal(void *context)
 {
 	(void)context;
 	log_info("dispatcher: reads its configuration again");
-	if (options_reload(&command))
-		set_log();
+	daemon_options_reload(&command);	/* the HTTP process hears of it with the next snapshot */
 }
 
 static int
@@ -292,8 +222,71 @@ link_run(void *context)
 	link_dispatch(((struct driver *)context)->link);
 }
 
+/* ---- the HTTP process ---- */
+
+static char **
+arguments(void *context, int *count)
+{
+	struct driver *driver = context;
+
+	return options_arguments(&command, driver->argc, driver->argv, count);
+}
+
+static void
+on_child(void *context)
+{
+	struct driver *driver = context;
+	pid_t pid = feed_pid(driver->feed);
+	int status;
+
+	if (pid > 0 && waitpid(pid, &status, WNOHANG) == pid)
+		feed_ended(driver->feed, status);
+}
+
+static void
+collect(void *context, struct snapshot *snapshot)
+{
+	struct driver *driver = context;
+
+	reach_collect(driver->reach, snapshot);
+	report_collect(driver->dispatcher, snapshot);
+}
+
+/* Returns the listening socket, or -1: it goes on without. */
+static int
+listen_http(const char *name)
+{
+	const char *why;
+	int fd;
+
+	if (strcmp(wanted.http_address, NO_HTTP) == 0)
+		return -1;
+	for (int i = 1; (fd = listener_open(wanted.http_address, &why)) < 0 && errno == EADDRINUSE && i < LISTEN_TRIES; i++)
+		poll(NULL, 0, 100);
+	if (fd < 0)
+		log_warning("dispatcher %s: cannot serve HTTP at %s: %s; goes on without", name, wanted.http_address, why);
+	return fd;
+}
+
 static bool
-open_all(struct driver *driver, const struct dispatcher_conf *conf, const struct zk_conf *zk, const char *root)
+open_feed(struct driver *driver, int listener)
+{
+	struct feed_conf conf = {
+		.owner = "dispatcher", .listener = listener, .context = driver, .arguments = arguments, .collect = collect,
+	};
+
+	if (listener < 0)
+		return true;
+	if (spawn_init() != 0 || loop_signal(driver->base, SIGCHLD, on_child, driver) != 0)
+		return false;
+	driver->feed = feed_new(driver->base, &conf);
+	return driver->feed != NULL;
+}
+
+/* ---- life ---- */
+
+static bool
+open_all(struct driver *driver, const struct dispatcher_conf *conf, const struct zk_conf *zk, int listener)
 {
 	driver->dispatcher = dispatcher_new(conf);
 	driver->base = loop_new();
@@ -304,85 +297,52 @@ open_all(struct driver *driver, const struct dispatcher_conf *conf, const struct
 	driver->alarm = alarm_new(driver->base, on_alarm, driver);
 	driver->soon = timer_new(driver->base, on_soon, driver);
 	driver->watchdog = timer_new(driver->base, on_watchdog, driver);
-	driver->silence = timer_new(driver->base, on_silence, driver);
-	driver->hosts = zk->hosts;
-	driver->link = link_new(zk, root, on_link, driver);
-	if (!driver->alarm || !driver->soon || !driver->watchdog || !driver->silence || !driver->link)
+	driver->link = link_new(zk, daemon_options.root, on_link, driver);
+	if (!driver->alarm || !driver->soon || !driver->watchdog || !driver->link)
 		return false;
-	outage_begin(&driver->outage, clock_boot_ms());
-	link_on_state(driver->link, on_state);
-	timer_set(driver->silence, OUTAGE_FIRST_MS);
+	driver->reach = reach_new(driver->base, driver->link, zk->hosts);
 	driver->poller = poller_new(driver->base, link_fd(driver->link), link_wait, link_run, driver);
-	return driver->poller && loop_signal(driver->base, SIGTERM, on_stop_signal, driver) == 0 &&
+	return driver->reach && driver->poller && open_feed(driver, listener) &&
+	    loop_signal(driver->base, SIGTERM, on_stop_signal, driver) == 0 &&
 	    loop_signal(driver->base, SIGINT, on_stop_signal, driver) == 0 &&
 	    loop_signal(driver->base, SIGHUP, on_reload_signal, driver) == 0;
 }
 
 static int
-run(const struct dispatcher_conf *conf, const struct zk_conf *zk, const char *root)
+run(struct driver *driver, const struct dispatcher_conf *conf, const struct zk_conf *zk, int listener)
 {
-	struct driver driver = { 0 };
-
 	signal(SIGPIPE, SIG_IGN);
-	if (!open_all(&driver, conf, zk, root)) {
+	if (!open_all(driver, conf, zk, listener)) {
 		log_error("dispatcher %s: the system refuses what it needs", conf->name);
 		return EXIT_SYSTEM;
 	}
 	if (notify_watchdog_ms() > 0)
-		timer_set(driver.watchdog, 0);
+		timer_set(driver->watchdog, 0);
 	notify_send("STATUS=connecting to ZooKeeper");
 	struct event first = { .kind = EV_TICK };
-	step(&driver, &first);
-	while (!driver.exiting && loop_run(driver.base) == 0)
+	step(driver, &first);
+	while (!driver->exiting && loop_run(driver->base) == 0)
 		;
-	link_free(driver.link);
-	poller_free(driver.poller);
-	alarm_free(driver.alarm);
-	timer_free(driver.soon);
-	timer_free(driver.watchdog);
-	timer_free(driver.silence);
-	dispatcher_free(driver.dispatcher);
-	plan_free(&driver.plan);
-	loop_free(driver.base);
-	return driver.exit_code;
+	feed_free(driver->feed);
+	link_free(driver->link);
+	reach_free(driver->reach);
+	poller_free(driver->poller);
+	alarm_free(driver->alarm);
+	timer_free(driver->soon);
+	timer_free(driver->watchdog);
+	dispatcher_free(driver->dispatcher);
+	plan_free(&driver->plan);
+	loop_free(driver->base);
+	return driver->exit_code;
 }
 
-int
-main(int argc, char **argv)
+static int
+serve(int argc, char **argv)
 {
-	char hosts[HOSTS_SIZE], root[ROOT_MAX + 1], auth[256] = "", host[256], name[300];
-	const char *why, *auth_env = getenv("ZKQ_AUTH");
-
-	int operand = options_parse(&command, argc, argv);
-	if (operand == OPTIONS_DONE)
-		return EXIT_OK;
-	if (operand == OPTIONS_WRONG)
-		return EXIT_USAGE;
-	if (operand == OPTIONS_WRONG_FILE)
-		return EXIT_CONFIG;
-	if (operand < argc) {
-		options_wrong(&command, "%s: no operand is expected", argv[operand]);
-		return EXIT_USAGE;
-	}
-	log_open("zkq-dispatcher", LEVEL_INFO);
-	set_log();
-	notify_open();
-	if (!connect_string_split(wanted.zk, wanted.root, hosts, sizeof hosts, root, sizeof root)) {
-		options_wrong(&command, "--zk: %s: not HOST[:PORT],...[/PATH]", wanted.zk);
-		return EXIT_USAGE;
-	}
-	if (wanted.auth_file && (why = secret_read(wanted.auth_file, auth, sizeof auth))) {
-		log_error("dispatcher: credential in %s: %s", wanted.auth_file, why);
-		return EXIT_CONFIG;
-	}
-	if (wanted.check) {
-		options_print_effective(&command, stdout);
-		return EXIT_OK;
-	}
-	if (!wanted.auth_file && auth_env)
-		snprintf(auth, sizeof auth, "%s", auth_env);
+	struct driver driver = { .argc = argc, .argv = argv };
+	char host[256], name[300], boot[BOOT_ID_SIZE], http[ADDRESS_SIZE];
 	struct process self;
-	char boot[BOOT_ID_SIZE];
+
 	self_host(host, sizeof host);
 	bool known = process_boot_id(boot) && process_read(getpid(), &self);
 	snprintf(name, sizeof name, "%s:%d", host, (int)getpid());
@@ -391,8 +351,39 @@ main(int argc, char **argv)
 		.boot = known ? boot : NULL, .start = known ? self.start : 0, .seed = random_number(),
 	};
 	struct zk_conf zk = {
-		.hosts = hosts, .session_timeout_ms = (int)wanted.session_timeout_ms, .auth = auth[0] ? auth : NULL,
-		.seed = random_number(),
+		.hosts = daemon_options.hosts, .session_timeout_ms = (int)wanted.session_timeout_ms,
+		.auth = daemon_options.auth[0] ? daemon_options.auth : NULL, .seed = random_number(),
 	};
-	return run(&conf, &zk, root);
+	int listener = listen_http(conf.name);
+	if (listener >= 0 && listener_address(listener, host, http)) {
+		conf.http = http;
+		log_info("dispatcher %s: HTTP at %s", conf.name, http);
+	}
+	return run(&driver, &conf, &zk, listener);
+}
+
+int
+main(int argc, char **argv)
+{
+	bool http = argc > 1 && strcmp(argv[1], HELPER_HTTP) == 0;
+	int code;
+
+	if (http) {
+		argv[1] = argv[0];
+		argv++;
+		argc--;
+		command.without_files = true;	/* what they say has come as options, see daemon/helper.c */
+	}
+	if ((code = daemon_options_parse(&command, argc, argv)) >= 0)
+		return code;
+	if (http)
+		return web_run(command.program, HELPER_SOCKET, HELPER_LISTENER);
+	notify_open();
+	if ((code = daemon_options_read(&command, "dispatcher", true)) >= 0)
+		return code;
+	if (daemon_options.check) {
+		options_print_effective(&command, stdout);
+		return EXIT_OK;
+	}
+	return serve(argc, argv);
 }

@@ -68,6 +68,7 @@ listener_open(const char *address, const char **why)
 	char copy[256];
 	int fd = -1;
 
+	errno = 0;
 	if (strlen(address) >= sizeof copy || !split(strcpy(copy, address), &host, &port)) {
 		*why = "not HOST[:PORT]";
 		return -1;

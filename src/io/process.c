@@ -9,9 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "io/clock.h"
 
 #define ENVIRON_MAX (256 * 1024)	/* the marks stand in front: a longer environment still shows them */
 
@@ -267,4 +270,44 @@ machine_load(const char *directory, struct machine_load *load)
 	}
 	if (statvfs(directory, &disk) == 0)
 		load->disk_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+static int
+count_entries(const char *path)
+{
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
+	int count = 0;
+
+	if (!folder)
+		return 0;
+	while ((entry = readdir(folder)))
+		count += entry->d_name[0] != '.';
+	closedir(folder);
+	return count;
+}
+
+bool
+process_use(pid_t pid, struct process_use *use)
+{
+	char path[64], text[1024];
+	unsigned long user, system;
+	unsigned long long start;
+	long pages, ticks = sysconf(_SC_CLK_TCK);
+	struct rlimit files;
+
+	memset(use, 0, sizeof *use);
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	const char *rest = read_file(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+	if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %llu %*u %ld",
+	    &user, &system, &start, &pages) != 4)
+		return false;
+	use->cpu_seconds = (double)(user + system) / (double)ticks;
+	use->rss_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	use->start_time = (double)(clock_wall_ms() - clock_boot_ms()) / 1000 + (double)start / (double)ticks;
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	use->open_fds = count_entries(path);
+	if (prlimit(pid, RLIMIT_NOFILE, NULL, &files) == 0)
+		use->max_fds = files.rlim_cur;
+	return true;
 }

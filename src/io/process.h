@@ -58,4 +58,15 @@ struct machine_load {
 
 void machine_load(const char *directory, struct machine_load *load);
 
+/* What a process uses, for its metrics; unknown numbers are 0. */
+struct process_use {
+	double cpu_seconds;
+	uint64_t rss_bytes, max_fds;
+	int open_fds;
+	double start_time;	/* seconds since 1970 */
+};
+
+/* Of a process of this user. False when there is none. */
+bool process_use(pid_t pid, struct process_use *use);
+
 #endif

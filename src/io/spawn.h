@@ -1,6 +1,7 @@
 /*
  * spawn.h: starting a child with nothing of ours in it: no descriptors, signals or environment but what is named.
- * For single-threaded processes only: the child does more between fork and exec than a thread may.
+ * Tasks are for single-threaded processes only: their path is searched between fork and exec. Where program is given, the child
+ * makes system calls only, which a process with threads may.
  */
 #ifndef ZKQ_IO_SPAWN_H
 #define ZKQ_IO_SPAWN_H

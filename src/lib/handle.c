@@ -439,7 +439,7 @@ zkq_open(const struct zkq_options *given, struct zkq **out)
 		handle_free(handle);
 		return error;
 	}
-	link_on_state(handle->link, on_state);
+	link_on_state(handle->link, on_state, handle);
 	*out = handle;
 	return ZKQ_OK;
 }

@@ -15,6 +15,12 @@
 #include "base/log.h"
 #include "codec/json.h"
 #include "core/worker.h"
+#include "daemon/feed.h"
+#include "daemon/note.h"
+#include "daemon/options.h"
+#include "daemon/reach.h"
+#include "daemon/snapshot.h"
+#include "daemon/web.h"
 #include "io/alarm.h"
 #include "io/cgroup.h"
 #include "io/channel.h"
@@ -25,7 +31,6 @@
 #include "worker/message.h"
 #include "worker/options.h"
 #include "zk/link.h"
-#include "zk/outage.h"
 
 #define LOAD_EVERY_MS 5000	/* and so often runner and coordinator hear of each other */
 #define SILENT_MAX 12		/* so many times in a row without a word from the runner: it hangs */
@@ -42,8 +47,8 @@ struct coordinator {
 	struct link *link;
 	struct poller *poller;
 	struct alarm *alarm;
-	struct timer *load, *soon, *sweep, *silence;
-	struct outage outage;
+	struct timer *load, *soon, *sweep, *tell;
+	struct reach *reach;
 	struct worker *worker;		/* NULL until the runner has said hello */
 	struct plan plan;
 	struct arena arena;		/* of the message being handled */
@@ -58,6 +63,7 @@ struct coordinator {
 	char sweep_inc[INC_MAX + 1];
 	bool sweeping;
 	int sweep_passes;
+	uint64_t disk_free_bytes;	/* where output is kept, as last measured */
 	int silent;			/* loads measured since the runner was heard */
 	bool exiting;
 	int exit_code;
@@ -142,17 +148,6 @@ tell_lease(struct coordinator *c, int64_t kill_by_ms)
 
 	message.lease.kill_by_ms = kill_by_ms;
 	tell(c, &message);
-}
-
-static void
-note(const struct effect *effect)
-{
-	static const enum log_level levels[] = {
-		[NOTE_ERROR] = LEVEL_ERROR, [NOTE_WARNING] = LEVEL_WARNING, [NOTICE] = LEVEL_INFO, [NOTE_INFO] = LEVEL_INFO,
-		[NOTE_DEBUG] = LEVEL_DEBUG,
-	};
-
-	log_write(levels[effect->note.level], "%s", effect->note.text);
 }
 
 /* Answers come as events of their own, from the loop: never from within the step that asked. */
@@ -253,7 +248,7 @@ carry_out(struct coordinator *c, const struct effect *effect)
 		link_request(c->link, &effect->request);
 		break;
 	case FX_NOTE:
-		note(effect);
+		note_log(effect);
 		break;
 	case FX_EXIT:
 		leave(c, effect->exit_code);
@@ -369,6 +364,7 @@ on_load(void *context)
 	watch_runner(c);
 	tell_kind(c, MSG_PING, 0);
 	machine_load(c->options->state_dir, &load);
+	c->disk_free_bytes = load.disk_free_bytes;
 	event.load.load1 = load.load1;
 	event.load.mem_total_bytes = load.mem_total_bytes;
 	event.load.mem_free_bytes = load.mem_free_bytes;
@@ -399,33 +395,46 @@ attach(struct coordinator *c)
 	tell(c, &message);
 }
 
-/* ---- what is said of a ZooKeeper that cannot be reached ---- */
+/* ---- what the HTTP process is told ---- */
 
 static void
-on_state(void *context, enum zk_state state, const char *detail)
+collect(const struct coordinator *c, struct snapshot *snapshot)
 {
-	struct coordinator *c = context;
-	char line[512];
+	struct metrics *metrics = &snapshot->metrics;
+	struct worker_view view = { 0 };
 
-	if (outage_state(&c->outage, state, detail, clock_boot_ms(), line, sizeof line))
-		log_info("%s", line);
-	else if (state == ZK_AUTH_FAILED)
-		log_error("ZooKeeper: refuses the credential: %s", detail ? detail : "no reason given");
-	if (!c->outage.connected)
-		timer_set(c->silence, outage_wait_ms(&c->outage, clock_boot_ms()));
+	if (c->worker)
+		worker_view(c->worker, &view);
+	reach_collect(c->reach, snapshot);
+	snapshot_check(snapshot, "registered", view.registered, "not yet registered, or no longer");
+	snapshot_check(snapshot, "takes tasks", !view.draining, "drains");
+	metrics_value(metrics, METRIC_WORKER_UP, view.registered);
+	metrics_value(metrics, METRIC_WORKER_DRAINING, view.draining);
+	metrics_value(metrics, METRIC_DISK_FREE, (double)c->disk_free_bytes);
 }
 
+/* Through the runner. What it has not read yet is not added to. */
 static void
-on_silence(void *context)
+on_tell(void *context)
 {
 	struct coordinator *c = context;
-	char line[2600];
+	struct message message = { .kind = MSG_SNAPSHOT };
+	struct snapshot snapshot = { 0 };
 
-	if (outage_due(&c->outage, c->options->hosts, clock_boot_ms(), line, sizeof line))
-		log_warning("%s", line);
-	if (!c->outage.connected)
-		timer_set(c->silence, outage_wait_ms(&c->outage, clock_boot_ms()));
+	timer_set(c->tell, FEED_EVERY_MS);
+	if (channel_queued(c->channel) > FEED_QUEUED_MAX)
+		return;
+	collect(c, &snapshot);
+	char *data = snapshot_encode(&snapshot, &message.snapshot.len);
+	message.snapshot.source = WEB_SECOND;
+	message.snapshot.data = data;
+	if (data)
+		tell(c, &message);
+	free(data);
+	snapshot_free(&snapshot);
 }
+
+/* ---- the session ---- */
 
 static void
 on_link(void *context, const struct event *event)
@@ -599,10 +608,9 @@ static bool
 open_all(struct coordinator *c, int fd)
 {
 	static const struct channel_callbacks callbacks = { .frame = on_frame, .closed = on_closed };
-	const struct worker_options *options = c->options;
 	struct zk_conf conf = {
-		.hosts = options->hosts, .session_timeout_ms = (int)options->session_timeout_ms,
-		.auth = options->auth[0] ? options->auth : NULL, .seed = random_number(),
+		.hosts = daemon_options.hosts, .session_timeout_ms = (int)c->options->session_timeout_ms,
+		.auth = daemon_options.auth[0] ? daemon_options.auth : NULL, .seed = random_number(),
 	};
 
 	c->base = loop_new();
@@ -613,15 +621,13 @@ open_all(struct coordinator *c, int fd)
 	c->load = timer_new(c->base, on_load, c);
 	c->soon = timer_new(c->base, on_soon, c);
 	c->sweep = timer_new(c->base, on_sweep, c);
-	c->silence = timer_new(c->base, on_silence, c);
-	c->link = link_new(&conf, options->root, on_link, c);
-	if (!c->channel || !c->alarm || !c->load || !c->soon || !c->sweep || !c->silence || !c->link)
+	c->tell = timer_new(c->base, on_tell, c);
+	c->link = link_new(&conf, daemon_options.root, on_link, c);
+	if (!c->channel || !c->alarm || !c->load || !c->soon || !c->sweep || !c->tell || !c->link)
 		return false;
-	outage_begin(&c->outage, clock_boot_ms());
-	link_on_state(c->link, on_state);
-	timer_set(c->silence, OUTAGE_FIRST_MS);
+	c->reach = reach_new(c->base, c->link, conf.hosts);
 	c->poller = poller_new(c->base, link_fd(c->link), link_wait, link_run, c);
-	return c->poller != NULL;
+	return c->reach && c->poller;
 }
 
 int
@@ -644,6 +650,7 @@ coordinator_run(const struct worker_options *options, int fd)
 	}
 	attach(c);
 	timer_set(c->load, LOAD_EVERY_MS);
+	timer_set(c->tell, 0);
 	while (!c->exiting && loop_run(c->base) == 0)
 		;
 	link_free(c->link);
@@ -655,7 +662,8 @@ coordinator_run(const struct worker_options *options, int fd)
 	timer_free(c->load);
 	timer_free(c->soon);
 	timer_free(c->sweep);
-	timer_free(c->silence);
+	timer_free(c->tell);
+	reach_free(c->reach);
 	alarm_free(c->alarm);
 	channel_free(c->channel);
 	loop_free(c->base);

@@ -1,16 +1,15 @@
 /*
- * log_server.c: serves the output of this worker's tasks, and removes it when it is old. It has neither a ZooKeeper handle nor
- * any say over tasks; what it knows of running ones the runner tells it.
+ * log_server.c: the worker's HTTP process: beside what daemon/web.h answers it serves the output of this worker's tasks, and
+ * removes it when it is old. It has neither a ZooKeeper handle nor any say over tasks; what it knows of running ones the
+ * runner tells it.
  *
  *     GET /log/<id>/<attempt>/<stdout|stderr>?from=OFFSET&follow=1     Authorization: Bearer <token>
  *     GET ...?lines=N&follow=1     the last N lines and what follows; the answer's Zkq-From tells the offset of the first byte
  *     GET ...&ts=1     with the time before each line and at the begin of the answer: "2026-11-20T08:31:02.114Z ", or '-' and
  *                      spaces when it is not known; the answer's Zkq-Prefix tells how long that is. Offsets do not count it
- *     GET /livez
  */
 #include "config.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "base/exits.h"
 #include "base/log.h"
 #include "codec/time.h"
+#include "daemon/web.h"
 #include "io/capture.h"
 #include "io/channel.h"
 #include "io/folder.h"
@@ -32,7 +32,7 @@
 #include "worker/message.h"
 #include "worker/options.h"
 
-#define PIECE (64 * 1024)
+#define PIECE HTTP_PIECE_MAX
 #define PREFIX 25		/* a time and a space */
 #define PREFIX_TEXT "25"
 #define YEAR_10000_MS 253402300800000	/* no such time fits */
@@ -71,7 +71,7 @@ struct reader {
 struct log_server {
 	struct event_base *base;
 	struct channel *channel;
-	struct http_server *http;
+	struct web *web;
 	struct growth *growth;
 	struct old_logs *old;
 	int logs_fd;
@@ -349,8 +349,10 @@ serve_log(struct log_server *server, struct http_request *request)
 			if (reader->times)
 				http_header(request, "Zkq-Prefix", PREFIX_TEXT);
 			DL_APPEND(server->readers, reader);
-			http_stream(request, "application/octet-stream", &callbacks, reader);
-			go_on(reader);
+			if (http_stream(request, "application/octet-stream", &callbacks, reader))
+				go_on(reader);
+			else
+				free_reader(reader);
 			return;
 		}
 		http_reply(request, 404, "no such log\n");
@@ -363,9 +365,7 @@ on_request(void *context, struct http_request *request)
 {
 	struct log_server *server = context;
 
-	if (strcmp(http_path(request), "/livez") == 0)
-		http_reply(request, 200, "ok\n");
-	else if (!server->token || !http_bearer_is(request, server->token))
+	if (!server->token || !http_bearer_is(request, server->token))
 		http_reply(request, 401, "a bearer token is needed\n");
 	else
 		serve_log(server, request);
@@ -383,7 +383,7 @@ put(struct log_server *server, const char *key, bool is_running)
 	else
 		entry = calloc(1, sizeof *entry);
 	if (!entry) {
-		log_error("log server: out of memory");
+		log_error("HTTP process: out of memory");
 		exit(EXIT_SYSTEM);
 	}
 	snprintf(entry->key, sizeof entry->key, "%s", key);
@@ -414,9 +414,8 @@ on_frame(void *context, const char *data, size_t len)
 		server->token = message.text ? strdup(message.text) : NULL;
 		return;
 	}
-	if (message.kind == MSG_SETTINGS) {
-		log_set_level((enum log_level)message.settings.log_level);
-		log_set_format((enum log_format)message.settings.log_format);
+	if (message.kind == MSG_SNAPSHOT && message.snapshot.source < WEB_SOURCES && message.snapshot.data) {
+		web_take(server->web, (enum web_source)message.snapshot.source, message.snapshot.data, message.snapshot.len);
 		return;
 	}
 	if (message.kind != MSG_LOG_BEGIN && message.kind != MSG_LOG_FILE && message.kind != MSG_LOG_END)
@@ -454,7 +453,7 @@ static void
 removed(void *context, uint64_t folders, uint64_t bytes)
 {
 	(void)context;
-	log_info("log server: removed the old output of %llu tasks, %llu bytes", (unsigned long long)folders,
+	log_info("HTTP process: removed the old output of %llu tasks, %llu bytes", (unsigned long long)folders,
 	    (unsigned long long)bytes);
 }
 
@@ -469,10 +468,12 @@ log_server_run(const struct worker_options *options, int fd, int listener)
 		.passed = removed,
 	};
 
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
+	struct web_conf web = {
+		.program = "zkq-worker", .second = "coordinator", .prefix = "/log/", .context = server, .other = on_request,
+		.paths = "/log/...          output of tasks, with a token; see zkq-logs(1)\n",
+	};
+
+	web_confine();
 	int state_fd = folder_open(options->state_dir);
 	server->logs_fd = state_fd >= 0 ? folder_below(state_fd, "logs") : -1;
 	old.fd = server->logs_fd;
@@ -480,8 +481,8 @@ log_server_run(const struct worker_options *options, int fd, int listener)
 	if (server->logs_fd < 0 || !server->base || !(server->channel = channel_new(server->base, fd, &callbacks, server)) ||
 	    !(server->growth = growth_new(server->base, on_grown, server)) ||
 	    !(server->old = old_logs_new(server->base, &old)) ||
-	    !(server->http = http_server_new(server->base, listener, on_request, server))) {
-		log_error("log server: the system refuses what it needs");
+	    !(server->web = web_new(server->base, listener, &web))) {
+		log_error("HTTP process: the system refuses what it needs");
 		return EXIT_SYSTEM;
 	}
 	return loop_run(server->base) == 0 ? EXIT_OK : EXIT_SYSTEM;

@@ -16,41 +16,22 @@
 #include "codec/path.h"
 #include "core/lease.h"
 #include "core/limits.h"
-#include "io/folder.h"
+#include "daemon/feed.h"
+#include "daemon/helper.h"
+#include "daemon/options.h"
 #include "io/self.h"
-#include "worker/helper.h"
 #include "worker/options.h"
 
 #define SLOTS_MAX 4096
-#define SESSION_MIN_MS 500
-#define SESSION_MAX_MS (10 * 60 * 1000)
 #define LOST_AFTER_MAX_MS (24LL * 3600 * 1000)
 
 struct wanted {
-	const char *zk, *root, *auth_file, *name, *queues, *state_dir, *work_dir, *http_address, *config;
+	const char *name, *queues, *state_dir, *work_dir, *http_address;
 	int slots;
 	int64_t lost_after_ms, session_timeout_ms, drain_deadline_ms;
-	enum log_level log_level;
-	enum log_format log_format;
-	bool verbose, quiet, check;
 };
 
 static struct wanted wanted = { .drain_deadline_ms = -1 };
-
-static const char *
-check_zk(const char *text)
-{
-	char hosts[HOSTS_SIZE], root[ROOT_MAX + 1];
-
-	return connect_string_split(text, "/zkq", hosts, sizeof hosts, root, sizeof root) ? NULL :
-	    "not HOST[:PORT],...[/PATH]";
-}
-
-static const char *
-check_root(const char *text)
-{
-	return root_ok(text) ? NULL : "not an absolute path like /zkq";
-}
 
 static const char *
 check_name(const char *text)
@@ -93,13 +74,6 @@ check_lost_after(const char *text)
 }
 
 static const struct option_row rows[] = {
-	{ .letter = 'z', .name = "zk", .argument = "HOSTS", .kind = OPTION_TEXT, .into = &wanted.zk,
-	    .preset = "127.0.0.1:2181", .env = "ZKQ_ZK", .section = "zookeeper", .check = check_zk,
-	    .help = "ZooKeeper servers, separated by commas" },
-	{ .name = "root", .argument = "PATH", .kind = OPTION_TEXT, .into = &wanted.root, .preset = "/zkq", .env = "ZKQ_ROOT",
-	    .section = "zookeeper", .check = check_root, .help = "root of the tree" },
-	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &wanted.auth_file, .section = "zookeeper",
-	    .help = "file that holds digest:USER:PASSWORD (default: $ZKQ_AUTH, else none)" },
 	{ .name = "name", .argument = "NAME", .kind = OPTION_TEXT, .into = &wanted.name, .section = "worker",
 	    .check = check_name, .help = "name of the worker (default: the host name, dots as dashes)" },
 	{ .name = "slots", .argument = "NUMBER", .kind = OPTION_NUMBER, .into = &wanted.slots, .min = 1, .max = SLOTS_MAX,
@@ -120,26 +94,16 @@ static const struct option_row rows[] = {
 	    .section = "worker", .live = true,
 	    .help = "how long tasks may go on after SIGTERM (default: as long as they take)" },
 	{ .name = "http-address", .argument = "ADDRESS", .kind = OPTION_TEXT, .into = &wanted.http_address,
-	    .section = "worker", .help = "where output is served (default: the address used towards ZooKeeper, any free port)" },
-	{ .name = "log-level", .argument = "LEVEL", .kind = OPTION_LEVEL, .into = &wanted.log_level, .preset = "info",
-	    .section = "log", .live = true, .help = "error, warning, info or debug; -q and -v go before" },
-	{ .name = "log-format", .argument = "FORMAT", .kind = OPTION_FORMAT, .into = &wanted.log_format, .preset = "text",
-	    .section = "log", .live = true, .help = "text, or json: one object a line" },
-	{ .letter = 'c', .name = "config", .argument = "FILE", .kind = OPTION_CONFIG, .into = &wanted.config,
-	    .env = "ZKQ_CONFIG", .help = "the only configuration file to read, see zkq.conf(5)" },
-	{ .name = "check-config", .kind = OPTION_FLAG, .into = &wanted.check,
-	    .help = "check options and files, print what is in effect, and exit" },
-	{ .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .into = &wanted.quiet, .help = "log warnings and errors only" },
-	{ .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .into = &wanted.verbose, .help = "log more" },
-	{ .name = "help", .kind = OPTION_HELP, .help = "print this help and exit" },
-	{ .name = "version", .kind = OPTION_VERSION, .help = "print the version and exit" },
+	    .section = "worker", .help = "where output, metrics and health are served, HOST[:PORT] (default: the address used towards ZooKeeper,\n"
+	    "any free port)" },
 	{ 0 },
 };
 
 static struct options command = {
 	.program = "zkq-worker", .call = "zkq-worker", .usage = "zkq-worker [OPTIONS]",
 	.about = "Runs the tasks that the leading zkq-dispatcher assigns to it.", .manual = "zkq-worker(8)",
-	.version = PACKAGE_VERSION, .tables = { rows },
+	.version = PACKAGE_VERSION, .tables = { daemon_zk_rows, rows, daemon_common_rows },
+	.titles = { "ZooKeeper:", "Worker:", "Log and others:" },
 };
 
 static int
@@ -208,37 +172,20 @@ read_directories(struct worker_options *options)
 }
 
 static int
-read_auth(struct worker_options *options)
-{
-	const char *auth = getenv("ZKQ_AUTH"), *why;
-
-	if (wanted.auth_file) {
-		why = secret_read(wanted.auth_file, options->auth, sizeof options->auth);
-		if (why) {
-			log_error("worker %s: credential in %s: %s", options->name, wanted.auth_file, why);
-			return EXIT_CONFIG;
-		}
-	} else if (auth) {
-		snprintf(options->auth, sizeof options->auth, "%s", auth);
-	}
-	return EXIT_OK;
-}
-
-static int
-read_all(struct worker_options *options)
+read_all(struct worker_options *options, bool with_credential)
 {
 	static char queues[QUEUES_MAX * (QUEUE_NAME_MAX + 1) + 1];
+	char who[WORKER_NAME_MAX + 16];
 	int code;
 
 	snprintf(queues, sizeof queues, "%s", wanted.queues);
 	read_queues(options, queues);
 	options->lost_after_ms = wanted.lost_after_ms;
-	if ((code = read_name(options)) != EXIT_OK || (code = read_directories(options)) != EXIT_OK ||
-	    (code = read_auth(options)) != EXIT_OK)
+	if ((code = read_name(options)) != EXIT_OK || (code = read_directories(options)) != EXIT_OK)
 		return code;
-	if (!connect_string_split(wanted.zk, wanted.root, options->hosts, sizeof options->hosts, options->root,
-	    sizeof options->root))
-		return wrong("zk", wanted.zk, "not HOST[:PORT],...[/PATH]");
+	snprintf(who, sizeof who, "worker %s", options->name);
+	if ((code = daemon_options_read(&command, who, with_credential)) >= 0)
+		return code;
 	options->slots = wanted.slots > 0 ? wanted.slots : self_processors();
 	options->session_timeout_ms = wanted.session_timeout_ms;
 	options->drain_deadline_ms = wanted.drain_deadline_ms;
@@ -247,19 +194,11 @@ read_all(struct worker_options *options)
 	return EXIT_OK;
 }
 
-static void
-set_log(void)
-{
-	log_set_level(wanted.quiet ? LEVEL_WARNING : wanted.verbose ? LEVEL_DEBUG : wanted.log_level);
-	log_set_format(wanted.log_format);
-}
-
 bool
 worker_options_reload(struct worker_options *options)
 {
-	if (!options_reload(&command))
+	if (!daemon_options_reload(&command))
 		return false;
-	set_log();
 	options->drain_deadline_ms = wanted.drain_deadline_ms;
 	return true;
 }
@@ -274,41 +213,30 @@ int
 main(int argc, char **argv)
 {
 	static struct worker_options options;
-	const char *helper = argc > 1 && (strcmp(argv[1], HELPER_COORDINATOR) == 0 || strcmp(argv[1], HELPER_LOG_SERVER) == 0) ?
-	    argv[1] : NULL;
+	bool coordinator = argc > 1 && strcmp(argv[1], HELPER_COORDINATOR) == 0;
+	bool http = argc > 1 && strcmp(argv[1], HELPER_HTTP) == 0;
+	int code;
 
-	if (helper) {
+	if (coordinator || http) {
 		argv[1] = argv[0];
 		argv++;
 		argc--;
-		command.without_files = true;	/* what they say has come as options, see helper.c */
+		command.without_files = true;	/* what they say has come as options, see daemon/helper.c */
 	}
-	int operand = options_parse(&command, argc, argv);
-	if (operand == OPTIONS_DONE)
-		return EXIT_OK;
-	if (operand == OPTIONS_WRONG)
-		return EXIT_USAGE;
-	if (operand == OPTIONS_WRONG_FILE)
-		return EXIT_CONFIG;
-	if (operand < argc) {
-		options_wrong(&command, "%s: no operand is expected", argv[operand]);
-		return EXIT_USAGE;
-	}
-	log_open("zkq-worker", LEVEL_INFO);
-	set_log();
+	if ((code = daemon_options_parse(&command, argc, argv)) >= 0)
+		return code;
 	options.argc = argc;
 	options.argv = argv;
-	int code = read_all(&options);
-	if (code != EXIT_OK)
+	if ((code = read_all(&options, !http)) != EXIT_OK)
 		return code;
-	if (wanted.check && !helper) {
+	if (coordinator)
+		return coordinator_run(&options, HELPER_SOCKET);
+	if (http)
+		return log_server_run(&options, HELPER_SOCKET, HELPER_LISTENER);
+	if (daemon_options.check) {
 		options_print_effective(&command, stdout);
 		return EXIT_OK;
 	}
-	if (helper && strcmp(helper, HELPER_COORDINATOR) == 0)
-		return coordinator_run(&options, HELPER_SOCKET);
-	if (helper)
-		return log_server_run(&options, HELPER_SOCKET, HELPER_LISTENER);
 	notify_open();
 	return service_run(&options);
 }

@@ -247,6 +247,10 @@ all(struct walk *walk, struct message *message)
 		FIELD(walk, message->settings.log_format);
 		FIELD(walk, message->settings.drain_deadline_ms);
 		break;
+	case MSG_SNAPSHOT:
+		FIELD(walk, message->snapshot.source);
+		blob(walk, &message->snapshot.data, &message->snapshot.len);
+		break;
 	case MSG_LOG_BEGIN:
 	case MSG_LOG_FILE:
 	case MSG_LOG_END:

@@ -31,12 +31,14 @@ enum message_kind {
 	MSG_ENDED,	/* ended */
 	MSG_PONG,
 	MSG_STOP,	/* somebody wants the worker to stop: EV_STOP */
+	/* coordinator to runner, which passes it on, and runner to HTTP process */
+	MSG_SNAPSHOT,	/* snapshot */
 	/* runner to HTTP process */
 	MSG_SERVE,	/* text: the bearer token; the first message */
 	MSG_LOG_BEGIN,	/* log: an attempt has begun */
 	MSG_LOG_FILE,	/* log: its file for log.stream exists now */
 	MSG_LOG_END,	/* log: it has ended, its files are complete */
-	/* runner to both */
+	/* runner to coordinator; the HTTP process hears of the log's with each snapshot */
 	MSG_SETTINGS,	/* settings: they have changed */
 	MESSAGES
 };
@@ -70,7 +72,7 @@ struct message {
 			char inc[INC_MAX + 1];
 			uint32_t r;
 			struct process_id process;
-			const char *log;	/* address of the log server, NULL = none */
+			const char *log;	/* address of the HTTP process, NULL = none */
 			const char *log_token;
 			bool stopping;		/* MSG_STOP was said to an earlier coordinator */
 			const struct held_attempt *attempts;
@@ -85,6 +87,11 @@ struct message {
 			uint32_t run;
 			uint32_t stream;	/* enum capture_stream */
 		} log;
+		struct {
+			uint32_t source;	/* enum web_source */
+			const char *data;	/* of snapshot_encode() */
+			size_t len;
+		} snapshot;
 		struct {
 			uint32_t log_level, log_format;	/* enums of base/log.h */
 			int64_t drain_deadline_ms;	/* < 0 = none */

@@ -1,5 +1,5 @@
 /*
- * options.h: what the command line of zkq-worker says; the same for its three processes.
+ * options.h: what the command line of zkq-worker says beside daemon/options.h; the same for its three processes.
  */
 #ifndef ZKQ_WORKER_OPTIONS_H
 #define ZKQ_WORKER_OPTIONS_H
@@ -9,13 +9,11 @@
 
 #include "codec/path.h"
 
-#define HOSTS_SIZE 2048
 #define QUEUES_MAX 64
 
+#define HELPER_COORDINATOR "--coordinator"
+
 struct worker_options {
-	char hosts[HOSTS_SIZE];
-	char root[ROOT_MAX + 1];
-	char auth[256];			/* "" = none */
 	char name[WORKER_NAME_MAX + 1];
 	int slots;
 	const char *queues[QUEUES_MAX];

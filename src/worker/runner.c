@@ -493,6 +493,10 @@ handle(struct runner *runner, const struct message *message)
 	case MSG_PING:
 		tell_number(runner, MSG_PONG, 0);
 		break;
+	case MSG_SNAPSHOT:
+		if (runner->conf.snapshot)
+			runner->conf.snapshot(runner->conf.context, message);
+		break;
 	case MSG_EXIT:
 		runner_abandon(runner, (int)message->number);
 		break;

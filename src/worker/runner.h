@@ -27,9 +27,10 @@ struct runner_conf {
 	void (*registers)(void *context);	/* the coordinator has a session and registers the worker */
 	/* An attempt's output began, got a file, is complete (MSG_LOG_*). */
 	void (*log_event)(void *context, const struct message *message);
-	/* Makes the log server listen, at address if nothing else was said; returns what it can be reached at, or NULL. */
+	/* Makes the HTTP process listen, at address if nothing else was said; returns what it can be reached at, or NULL. */
 	const char *(*listen)(void *context, const char *address);
 	void (*heard)(void *context);	/* the coordinator has said something */
+	void (*snapshot)(void *context, const struct message *message);	/* MSG_SNAPSHOT, for the HTTP process */
 	void (*finished)(void *context, int exit_code);	/* the coordinator ended the worker, nothing runs any more */
 	bool (*is_helper)(void *context, pid_t pid);	/* a child that is no task */
 	void (*helper_ended)(void *context, pid_t pid, int status);

@@ -14,6 +14,10 @@
 #include "base/exits.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "daemon/feed.h"
+#include "daemon/helper.h"
+#include "daemon/snapshot.h"
+#include "daemon/web.h"
 #include "io/cgroup.h"
 #include "io/channel.h"
 #include "io/clock.h"
@@ -22,12 +26,11 @@
 #include "io/loop.h"
 #include "io/process.h"
 #include "io/spawn.h"
-#include "worker/helper.h"
 #include "worker/message.h"
 #include "worker/options.h"
 #include "worker/runner.h"
 
-#define LOG_QUEUE_MAX (8 * 1024 * 1024)	/* a log server that does not read is replaced */
+#define LOG_QUEUE_MAX (8 * 1024 * 1024)	/* an HTTP process that does not read is replaced */
 #define LEAVE_MS 5000			/* for the coordinator to close its session; after a second signal, to do anything */
 #define WATCH_MS 60000			/* a coordinator silent for all of one such span hangs: it speaks every few seconds */
 #define LIVES_SIZE 4096
@@ -37,15 +40,15 @@ struct service {
 	struct worker_options *options;
 	struct event_base *base;
 	struct runner *runner;
-	struct helper *coordinator, *log_server;
-	struct channel *log_channel;
+	struct helper *coordinator;
+	struct feed *feed;		/* to the HTTP process; NULL = nothing is served (yet) */
 	struct timer *watchdog;
 	bool ready;			/* the service manager has been told */
 	struct timer *timer;		/* the end does not wait for ever */
 	struct timer *watch;
 	bool heard;			/* of the coordinator, since watch was set */
 	char log_token[33];
-	char log_address[ADDRESS_SIZE];
+	char http_address[ADDRESS_SIZE];
 	int state_fd, logs_fd, listener;
 	bool listening_failed;
 	int signals;
@@ -95,56 +98,72 @@ end_earlier_lives(const struct service *s)
 		log_warning("worker %s: cannot write %s/lives: %s", s->options->name, s->options->state_dir, strerror(errno));
 }
 
-/* ---- log server ---- */
+/* ---- the HTTP process ---- */
+
+static char **
+arguments(void *context, int *count)
+{
+	const struct service *s = context;
+
+	return worker_options_arguments(s->options, count);
+}
 
 static void
 say_log(void *context, const struct message *message)
 {
 	struct service *s = context;
+	struct channel *channel = feed_channel(s->feed);
 
-	if (!s->log_channel)
+	if (!channel || (message_send(channel, message) == 0 && channel_queued(channel) <= LOG_QUEUE_MAX))
 		return;
-	if (message_send(s->log_channel, message) == 0 && channel_queued(s->log_channel) <= LOG_QUEUE_MAX)
-		return;
-	log_error("runner: the log server does not read what it is told; it is replaced");
-	channel_free(s->log_channel);
-	s->log_channel = NULL;
-	helper_kill(s->log_server);
+	log_error("runner: the HTTP process does not read what it is told; it is replaced");
+	feed_replace(s->feed);
 }
 
+/* Ends of tasks are told before snapshots: these are dropped when there is much else to read. */
 static void
-log_frame(void *context, const char *data, size_t len)
-{
-	(void)context;
-	(void)data;
-	(void)len;
-}
-
-static void
-log_closed(void *context)
+pass_snapshot_on(void *context, const struct message *message)
 {
 	struct service *s = context;
+	struct channel *channel = feed_channel(s->feed);
 
-	channel_free(s->log_channel);
-	s->log_channel = NULL;
+	if (channel && channel_queued(channel) <= FEED_QUEUED_MAX)
+		say_log(s, message);
+}
+
+static int
+send_snapshot(void *context, struct channel *channel, const char *data, size_t len)
+{
+	struct message message = { .kind = MSG_SNAPSHOT };
+
+	(void)context;
+	message.snapshot.source = WEB_MAIN;
+	message.snapshot.data = data;
+	message.snapshot.len = len;
+	return message_send(channel, &message);
 }
 
 static void
-log_server_started(void *context, int fd)
+collect(void *context, struct snapshot *snapshot)
 {
-	static const struct channel_callbacks callbacks = { .frame = log_frame, .closed = log_closed };
+	const struct service *s = context;
+
+	snapshot_check(snapshot, "coordinator process", helper_pid(s->coordinator) > 0, "does not run");
+}
+
+static void
+http_started(void *context, struct channel *channel)
+{
 	struct service *s = context;
 	struct message message = { .kind = MSG_SERVE };
 
-	channel_free(s->log_channel);
-	s->log_channel = channel_new(s->base, fd, &callbacks, s);
 	message.text = s->log_token;
-	say_log(s, &message);
+	message_send(channel, &message);
 	runner_each_log(s->runner, say_log, s);
 }
 
 static const char *
-serve_logs(void *context, const char *address)
+serve_http(void *context, const char *address)
 {
 	struct service *s = context;
 	const char *where = s->options->http_address ? s->options->http_address : address, *why;
@@ -152,19 +171,19 @@ serve_logs(void *context, const char *address)
 	if (s->listener < 0 && !s->listening_failed && where) {
 		s->listener = listener_open(where, &why);
 		if (s->listener < 0) {
-			log_warning("worker %s: cannot serve logs at %s: %s", s->options->name, where, why);
+			log_warning("worker %s: cannot serve logs and metrics at %s: %s", s->options->name, where, why);
 			s->listening_failed = true;
 			return NULL;
 		}
-		struct helper_conf conf = {
-			.options = s->options, .argument = HELPER_LOG_SERVER, .name = "log server", .listener = s->listener,
-			.dies_with_us = true, .context = s, .started = log_server_started,
+		struct feed_conf conf = {
+			.owner = "runner", .listener = s->listener, .context = s, .arguments = arguments, .collect = collect,
+			.send = send_snapshot, .started = http_started,
 		};
-		s->log_server = helper_new(s->base, &conf);
+		s->feed = feed_new(s->base, &conf);
 	}
-	if (s->listener >= 0 && !s->log_address[0])
-		listener_address(s->listener, address, s->log_address);
-	return s->log_address[0] ? s->log_address : NULL;
+	if (s->listener >= 0 && !s->http_address[0])
+		listener_address(s->listener, address, s->http_address);
+	return s->http_address[0] ? s->http_address : NULL;
 }
 
 /* ---- coordinator ---- */
@@ -207,7 +226,7 @@ is_helper(void *context, pid_t pid)
 {
 	struct service *s = context;
 
-	return pid == helper_pid(s->coordinator) || pid == helper_pid(s->log_server);
+	return pid == helper_pid(s->coordinator) || pid == feed_pid(s->feed);
 }
 
 static void
@@ -215,7 +234,10 @@ on_helper_ended(void *context, pid_t pid, int status)
 {
 	struct service *s = context;
 
-	helper_ended(pid == helper_pid(s->coordinator) ? s->coordinator : s->log_server, status);
+	if (pid == helper_pid(s->coordinator))
+		helper_ended(s->coordinator, status);
+	else
+		feed_ended(s->feed, status);
 	if (s->leaving && !helper_pid(s->coordinator))
 		loop_stop(s->base);
 }
@@ -229,7 +251,7 @@ finished(void *context, int code)
 	s->leaving = true;
 	s->exit_code = code;
 	helper_leave(s->coordinator);
-	helper_leave(s->log_server);
+	feed_leave(s->feed);
 	if (!helper_pid(s->coordinator))
 		loop_stop(s->base);
 	/* It goes on to close its session by itself when it has said so; else it now hears that it is over. */
@@ -304,7 +326,6 @@ on_reload_signal(void *context)
 	message.settings.log_format = log_get_format();
 	message.settings.drain_deadline_ms = s->options->drain_deadline_ms;
 	runner_tell(s->runner, &message);
-	say_log(s, &message);
 }
 
 /* ---- life ---- */
@@ -355,11 +376,11 @@ service_run(struct worker_options *options)
 	}
 	struct runner_conf conf = {
 		.host = options->host, .work_dir = options->work_dir, .log_token = s->log_token, .logs_fd = s->logs_fd,
-		.context = s, .log_event = say_log, .listen = serve_logs, .registers = registers, .finished = finished,
+		.context = s, .log_event = say_log, .listen = serve_http, .snapshot = pass_snapshot_on, .registers = registers, .finished = finished,
 		.is_helper = is_helper, .heard = on_heard, .helper_ended = on_helper_ended,
 	};
 	struct helper_conf coordinator = {
-		.options = options, .argument = HELPER_COORDINATOR, .name = "coordinator", .context = s,
+		.owner = "runner", .argument = HELPER_COORDINATOR, .name = "coordinator", .context = s, .arguments = arguments,
 		.started = coordinator_started,
 	};
 	s->base = loop_new();
@@ -381,9 +402,8 @@ service_run(struct worker_options *options)
 	code = s->exit_code;
 	log_info("worker %s: ends", options->name);
 done:
-	channel_free(s->log_channel);
+	feed_free(s->feed);
 	helper_free(s->coordinator);
-	helper_free(s->log_server);
 	timer_free(s->timer);
 	timer_free(s->watch);
 	timer_free(s->watchdog);

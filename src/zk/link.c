@@ -24,7 +24,8 @@ struct link {
 	char *root;
 	link_event_fn *on_event;
 	void (*on_state)(void *, enum zk_state, const char *);
-	void *context;
+	void *context, *state_context;
+	struct link_counts counts;
 	struct arena arena;		/* of the event that is being delivered */
 	struct arena request_arena;	/* of the request that is being sent */
 	struct pending *pending;	/* all of them */
@@ -81,6 +82,36 @@ forget(struct link *link, struct pending *pending)
 	free(pending);
 }
 
+static enum link_result
+result_of(enum rc rc)
+{
+	switch (rc) {
+	case RC_OK:
+		return LINK_OK;
+	case RC_NONODE:
+	case RC_NODEEXISTS:
+	case RC_BADVERSION:
+	case RC_NOTEMPTY:
+	case RC_NOAUTH:
+		return LINK_REFUSED;
+	case RC_UNKNOWN:
+	case RC_NOTSENT:
+		return LINK_CONNLOSS;
+	default:
+		return LINK_ERROR;
+	}
+}
+
+static void
+count(struct link *link, const struct reply *reply)
+{
+	enum link_result result = result_of(reply->rc);
+
+	link->counts.requests[reply->kind][result]++;
+	if (result == LINK_OK || result == LINK_REFUSED)
+		histogram_add(&link->counts.durations[reply->kind], reply->took_ms);
+}
+
 static void
 on_reply(void *context, uint64_t cookie, const struct raw_reply *raw)
 {
@@ -97,6 +128,7 @@ on_reply(void *context, uint64_t cookie, const struct raw_reply *raw)
 	}
 	wire_reply(&link->arena, link->root, &pending->wire, pending->refused == RC_OK ? raw : &refused, event.now_ms,
 	    &event.reply);
+	count(link, &event.reply);
 	tell(link, &event);
 	forget(link, pending);	/* the event's node borrows from it */
 }
@@ -148,7 +180,7 @@ on_state(void *context, enum zk_state state, int64_t session_id, int32_t timeout
 	struct event event;
 
 	if (link->on_state)
-		link->on_state(link->context, state, detail);
+		link->on_state(link->state_context, state, detail);
 	switch (state) {
 	case ZK_CONNECTED:
 		on_connected(link, session_id, timeout_ms, fresh);
@@ -273,9 +305,33 @@ link_free(struct link *link)
 }
 
 void
-link_on_state(struct link *link, void (*on_state_fn)(void *context, enum zk_state state, const char *detail))
+link_on_state(struct link *link, void (*on_state_fn)(void *context, enum zk_state state, const char *detail),
+    void *context)
 {
 	link->on_state = on_state_fn;
+	link->state_context = context;
+}
+
+const struct link_counts *
+link_counts(const struct link *link)
+{
+	return &link->counts;
+}
+
+const char *
+link_kind_word(enum request_kind kind)
+{
+	static const char *const words[] = { "multi", "get", "children", "exists", "sync" };
+
+	return words[kind];
+}
+
+const char *
+link_result_word(enum link_result result)
+{
+	static const char *const words[] = { "ok", "refused", "connloss", "error" };
+
+	return words[result];
 }
 
 void

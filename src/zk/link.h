@@ -6,10 +6,25 @@
 #define ZKQ_ZK_LINK_H
 
 #include "codec/raw.h"
+#include "core/histogram.h"
 #include "core/plan.h"
 #include "zk/zk.h"
 
 struct link;
+
+enum link_result {
+	LINK_OK,
+	LINK_REFUSED,	/* by the server, for a reason of the tree's: no node, bad version ... */
+	LINK_CONNLOSS,	/* outcome unknown, or never sent */
+	LINK_ERROR,	/* anything else */
+	LINK_RESULTS
+};
+
+/* Requests answered since the link was made, by kind. */
+struct link_counts {
+	uint64_t requests[REQUEST_KINDS][LINK_RESULTS];
+	struct histogram durations[REQUEST_KINDS];
+};
 
 /* The event and all in it live until the callback returns. Called inside link_dispatch() only. The callback
  * steps its state, carries out the plan, and may call link_request() for it. */
@@ -22,7 +37,12 @@ struct link *link_new(const struct zk_conf *conf, const char *root, link_event_f
 void link_free(struct link *link);
 /* For the log: every state of the session as zk.h tells it, before the event that comes of it, inside
  * link_dispatch(). detail may be NULL. */
-void link_on_state(struct link *link, void (*on_state)(void *context, enum zk_state state, const char *detail));
+void link_on_state(struct link *link, void (*on_state)(void *context, enum zk_state state, const char *detail),
+    void *context);
+/* For metrics; words for labels. */
+const struct link_counts *link_counts(const struct link *link);
+const char *link_kind_word(enum request_kind kind);
+const char *link_result_word(enum link_result result);
 /* Sends one FX_REQUEST; copies all it needs. */
 void link_request(struct link *link, const struct request *request);
 /* Sends a request about any znode, of this tree or not; copies all it needs. on_reply is called once, inside

@@ -504,7 +504,7 @@ link_story(void)
 
 	driver.link = link_new(&conf, "/tree", on_event, &driver);
 	CHECK(driver.link);
-	link_on_state(driver.link, on_log);
+	link_on_state(driver.link, on_log, &driver);
 	plan_get(&plan, 1, 2, node_plain(NODE_ROOT), REC_ROOT, false);
 	carry_out(&driver, &plan);
 	CHECK(driver.rc == RC_NOTSENT);

@@ -184,8 +184,9 @@ link_new(const struct zk_conf *conf, const char *root, link_event_fn *on_event, 
 }
 
 void
-link_on_state(struct link *link, void (*on_zk_state)(void *context, enum zk_state state, const char *detail))
+link_on_state(struct link *link, void (*on_zk_state)(void *context, enum zk_state state, const char *detail), void *context)
 {
+	(void)context;	/* the same as of events */
 	link->on_zk_state = on_zk_state;
 }
 

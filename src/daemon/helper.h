@@ -1,29 +1,29 @@
 /*
- * helper.h: a process of the worker's own beside the runner (coordinator, log server): the same program, started with
+ * helper.h: a process of a daemon's own beside its main one (coordinator, HTTP process): the same program, started with
  * another first argument and a socket to talk over; started again, with growing pauses, when it ends.
  */
-#ifndef ZKQ_WORKER_HELPER_H
-#define ZKQ_WORKER_HELPER_H
+#ifndef ZKQ_DAEMON_HELPER_H
+#define ZKQ_DAEMON_HELPER_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
 struct event_base;
 struct helper;
-struct worker_options;
 
-#define HELPER_COORDINATOR "--coordinator"
-#define HELPER_LOG_SERVER "--log-server"
 #define HELPER_SOCKET 3		/* its descriptors */
 #define HELPER_LISTENER 4
 
 struct helper_conf {
-	const struct worker_options *options;
-	const char *argument;	/* HELPER_... */
-	const char *name;	/* for the log */
+	const char *owner;	/* begins lines of the log: "runner" */
+	const char *argument;	/* by which the program knows what to be; kept by the caller, like all strings here */
+	const char *name;	/* for the log: "coordinator" */
 	int listener;		/* passed on, or 0 */
 	bool dies_with_us;
+	bool without_secrets;	/* its environment lacks the credential */
 	void *context;
+	/* The command line, as options_arguments() gives it; NULL when memory runs out. */
+	char **(*arguments)(void *context, int *count);
 	void (*started)(void *context, int fd);	/* takes our end of the socket */
 };
 

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "worker/helper.h"
+#include "daemon/helper.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -17,7 +17,6 @@
 #include "io/loop.h"
 #include "io/self.h"
 #include "io/spawn.h"
-#include "worker/options.h"
 
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 10000
@@ -35,27 +34,45 @@ struct helper {
 	bool leaving;
 };
 
+/* The environment without the credential; the strings are borrowed. NULL when memory runs out. */
+static const char **
+harmless_environment(void)
+{
+	size_t count = 0, kept = 0;
+
+	while (environ[count])
+		count++;
+	const char **list = calloc(count + 1, sizeof *list);
+	for (size_t i = 0; list && i < count; i++) {
+		if (strncmp(environ[i], "ZKQ_AUTH=", sizeof "ZKQ_AUTH=" - 1) != 0)
+			list[kept++] = environ[i];
+	}
+	return list;
+}
+
 static pid_t
 start(struct helper *helper, int fd)
 {
-	const struct worker_options *options = helper->conf.options;
 	int given_count, count = 0;
-	char **given = worker_options_arguments(options, &given_count);
+	char **given = helper->conf.arguments(helper->conf.context, &given_count);
+	const char **environment = helper->conf.without_secrets ? harmless_environment() : (const char **)environ;
 	const char **argv = given ? calloc((size_t)given_count + 2, sizeof *argv) : NULL;
+	pid_t pid = -1;
 
-	if (!argv) {
-		options_free_arguments(given);
-		return -1;
-	}
+	if (!argv || !environment)
+		goto free_all;
 	argv[count++] = given[0];
 	argv[count++] = helper->conf.argument;
 	for (int i = 1; i < given_count; i++)
 		argv[count++] = given[i];
 	struct spawn wanted = {
-		.argv = argv, .environ = (const char *const *)environ, .program = self_program(), .in = -1, .out = -1, .err = -1,
+		.argv = argv, .environ = environment, .program = self_program(), .in = -1, .out = -1, .err = -1,
 		.pass = { fd, helper->conf.listener }, .cgroup_fd = -1, .dies_with_us = helper->conf.dies_with_us,
 	};
-	pid_t pid = spawn(&wanted, &helper->error);
+	pid = spawn(&wanted, &helper->error);
+free_all:
+	if (environment != (const char **)environ)
+		free(environment);
 	free(argv);
 	options_free_arguments(given);
 	return pid;
@@ -80,20 +97,20 @@ on_time(void *context)
 		return;
 	helper->started_ms = clock_boot_ms();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-		log_error("runner: no socket for the %s: %s", helper->conf.name, strerror(errno));
+		log_error("%s: no socket for the %s: %s", helper->conf.owner, helper->conf.name, strerror(errno));
 		again(helper);
 		return;
 	}
 	helper->pid = start(helper, ends[1]);
 	close(ends[1]);
 	if (helper->pid < 0) {
-		log_error("runner: cannot start the %s: %s", helper->conf.name, strerror(errno));
+		log_error("%s: cannot start the %s: %s", helper->conf.owner, helper->conf.name, strerror(errno));
 		helper->pid = 0;
 		close(ends[0]);
 		again(helper);
 		return;
 	}
-	log_debug("runner: started the %s, pid %d", helper->conf.name, (int)helper->pid);
+	log_debug("%s: started the %s, pid %d", helper->conf.owner, helper->conf.name, (int)helper->pid);
 	helper->conf.started(helper->conf.context, ends[0]);
 }
 
@@ -134,16 +151,17 @@ helper_pid(const struct helper *helper)
 void
 helper_ended(struct helper *helper, int status)
 {
+	const char *owner = helper->conf.owner, *name = helper->conf.name;
 	bool failed = !helper->leaving;
 
 	helper->pid = 0;
 	if (failed && helper->error->error)
-		log_error("runner: cannot start the %s: %s: %s", helper->conf.name, spawn_stage_word(helper->error->stage),
+		log_error("%s: cannot start the %s: %s: %s", owner, name, spawn_stage_word(helper->error->stage),
 		    strerror(helper->error->error));
 	else if (failed && WIFSIGNALED(status))
-		log_error("runner: the %s was killed by signal %d; another is started", helper->conf.name, WTERMSIG(status));
+		log_error("%s: the %s was killed by signal %d; another is started", owner, name, WTERMSIG(status));
 	else if (failed)
-		log_error("runner: the %s ended with exit code %d; another is started", helper->conf.name, WEXITSTATUS(status));
+		log_error("%s: the %s ended with exit code %d; another is started", owner, name, WEXITSTATUS(status));
 	spawn_forget(helper->error);
 	helper->error = NULL;
 	if (helper->leaving)
