@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,13 +45,20 @@ memory_string(const char *text)
 }
 
 char *
+memory_vprint(const char *format, va_list list)
+{
+	char *text;
+
+	return need(vasprintf(&text, format, list) < 0 ? NULL : text);
+}
+
+char *
 memory_print(const char *format, ...)
 {
 	va_list list;
-	char *text;
 
 	va_start(list, format);
-	int len = vasprintf(&text, format, list);
+	char *text = memory_vprint(format, list);
 	va_end(list);
-	return need(len < 0 ? NULL : text);
+	return text;
 }

@@ -204,15 +204,14 @@ int
 options_wrong(const struct options *options, const char *format, ...)
 {
 	va_list list;
-	char raw[512], text[1024];
 
 	va_start(list, format);
-	vsnprintf(raw, sizeof raw, format, list);
+	char *text = terminal_message(format, list);
 	va_end(list);
-	terminal_safe(raw, strlen(raw), text, sizeof text);
-	fprintf(stderr, "%s: %s\nTry '%s --help'.\n", options->program, text, options->call);
+	fprintf(stderr, "%s: %s; try '%s --help'\n", options->program, text, options->call);
 	if (options->wrong)
 		options->wrong(text);
+	free(text);
 	return OPTIONS_WRONG;
 }
 

@@ -90,7 +90,7 @@ char **options_arguments(const struct options *options, int argc, char **argv, i
 void options_free_arguments(char **list);
 void options_help(const struct options *options, FILE *out);
 void options_version(const struct options *options, FILE *out);
-/* Prints "program: message" and where to find help; returns OPTIONS_WRONG. */
+/* Prints "program: message; where to find help"; returns OPTIONS_WRONG. */
 int options_wrong(const struct options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void option_list_add(struct option_list *list, const char *item);

@@ -10,6 +10,11 @@
 
 #include "base/memory.h"
 
+/* Of a longer message only the beginning and the end are shown: whose fault, and what to do. */
+#define MESSAGE_MAX 600
+#define MESSAGE_BEGIN 320
+#define MESSAGE_END 240
+
 /* Characters that have no shape of their own but change what others look like, ascending. */
 static const struct range {
 	unsigned from, to;
@@ -104,6 +109,24 @@ terminal_safe(const char *text, size_t len, char *buffer, size_t size)
 	}
 	buffer[used] = '\0';
 	return used;
+}
+
+char *
+terminal_message(const char *format, va_list list)
+{
+	char *text = memory_vprint(format, list);
+	size_t len = strlen(text);
+
+	if (len > MESSAGE_MAX) {
+		memcpy(text + MESSAGE_BEGIN, "...", 3);
+		memmove(text + MESSAGE_BEGIN + 3, text + len - MESSAGE_END, MESSAGE_END + 1);
+		len = MESSAGE_BEGIN + 3 + MESSAGE_END;
+	}
+	size_t size = 4 * len + 1;	/* each byte may become \xNN */
+	char *safe = memory_resize(NULL, size, 1);
+	terminal_safe(text, len, safe, size);
+	free(text);
+	return safe;
 }
 
 void

@@ -8,6 +8,7 @@
 #ifndef ZKQ_BASE_TERMINAL_H
 #define ZKQ_BASE_TERMINAL_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,6 +18,9 @@
 size_t terminal_safe(const char *text, size_t len, char *buffer, size_t size);
 /* The same to out. With lines, \n and \t pass, for text of several lines. */
 void terminal_write(FILE *out, const char *text, size_t len, bool lines);
+/* New string: a message for people, made harmless, on one line and short enough to be read: of a longer one the middle is left
+ * out, so that its beginning (whose fault) and its end (what to do) stay. Memory running out ends the program. */
+char *terminal_message(const char *format, va_list list) __attribute__((format(printf, 1, 0)));
 /* New string, at most width columns, cut with "…" when longer (width <= 0 = uncut). Memory running out ends the
  * program. text may be NULL: "-". */
 char *terminal_cut(const char *text, int width);

@@ -18,6 +18,7 @@
 #include "base/exits.h"
 #include "base/jsonout.h"
 #include "base/memory.h"
+#include "cli/line.h"
 
 #define AUTH_SIZE 1024	/* a credential file is one line */
 #define HINT_MS 2000	/* a hint is not waited for longer */
@@ -162,24 +163,24 @@ cli_set_as_task(void)
 	as_task = true;
 }
 
-static void
-say(const char *text)
+/* One line; returns it without the program's name. */
+static char * __attribute__((format(printf, 1, 0)))
+say(const char *format, va_list list)
 {
-	fprintf(stderr, "%s: ", running->program);
-	terminal_write(stderr, text, strlen(text), false);
-	putc('\n', stderr);
+	char *text = terminal_message(format, list);
+
+	fprintf(stderr, "%s: %s\n", running->program, text);
+	return text;
 }
 
 void
 cli_say(const char *format, ...)
 {
 	va_list list;
-	char text[2048];
 
 	va_start(list, format);
-	vsnprintf(text, sizeof text, format, list);
+	free(say(format, list));
 	va_end(list);
-	say(text);
 }
 
 static void
@@ -207,13 +208,12 @@ int
 cli_fail(int code, const char *word, const char *id, bool retry_safe, const char *format, ...)
 {
 	va_list list;
-	char text[2048];
 
 	va_start(list, format);
-	vsnprintf(text, sizeof text, format, list);
+	char *text = say(format, list);
 	va_end(list);
-	say(text);
 	print_error(cli_own(code), word, id, retry_safe, text);
+	free(text);
 	return cli_own(code);
 }
 
@@ -221,13 +221,12 @@ int
 cli_fail_waited(const char *id, const char *format, ...)
 {
 	va_list list;
-	char text[2048];
 
 	va_start(list, format);
-	vsnprintf(text, sizeof text, format, list);
+	char *text = say(format, list);
 	va_end(list);
-	say(text);
 	print_error(EXIT_WAITED, "WaitTimeout", id, true, text);
+	free(text);
 	return EXIT_WAITED;
 }
 
@@ -311,12 +310,12 @@ int
 cli_usage(const char *format, ...)
 {
 	va_list list;
-	char text[1024];
 
 	va_start(list, format);
-	vsnprintf(text, sizeof text, format, list);
+	char *text = memory_vprint(format, list);
 	va_end(list);
 	options_wrong(&parsed, "%s", text);
+	free(text);
 	return cli_own(EXIT_USAGE);
 }
 
@@ -431,8 +430,13 @@ read_auth(char buffer[AUTH_SIZE])
 	close(fd);
 	if (len < 0)
 		return cli_fail(EXIT_IO, "IO", NULL, true, "cannot read %s: %s", file, strerror(saved));
+	if (len == AUTH_SIZE - 1)
+		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: longer than a credential may be: one line digest:user:password is "
+		    "wanted", file);
 	buffer[len] = '\0';
 	buffer[strcspn(buffer, "\r\n")] = '\0';
+	if (!buffer[0])
+		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: holds no credential: digest:user:password is wanted", file);
 	settings.auth = buffer;
 	return 0;
 }
@@ -478,7 +482,7 @@ cli_open(struct zkq **handle, bool connect)
 	int error = zkq_open(&options, handle);
 	if (error == ZKQ_EINVAL)
 		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "cannot use servers '%s' with root '%s': "
-		    "host[:port],...[/chroot] is wanted", settings.zk, settings.root);
+		    "host[:port],...[/chroot] and a path such as /zkq, not below /zookeeper, are wanted", settings.zk, settings.root);
 	if (error != ZKQ_OK)
 		return cli_fail_error(error, NULL, NULL);
 	code = connect ? cli_connect(*handle) : 0;
@@ -499,14 +503,11 @@ cli_connect(struct zkq *handle)
 		return 0;
 	if (error != ZKQ_EUNREACHABLE && error != ZKQ_ETIMEOUT)
 		return cli_fail_error(error, NULL, NULL);
-	int code = cli_fail(EXIT_UNAVAILABLE, "Unreachable", NULL, true, "cannot reach ZooKeeper at %s (%s)", settings.zk,
-	    duration_exact(settings.timeout_ms, text));
 	const char *state = zkq_state_text(handle);
-	if (settings.verbose || strstr(state, ": "))	/* it knows why */
-		cli_say("%s", state);
-	if (!running->reads)
-		cli_say("nothing was sent; try again");
-	return code;
+	bool known = settings.verbose || strstr(state, ": ");	/* it knows why */
+	return cli_fail(EXIT_UNAVAILABLE, "Unreachable", NULL, true, "cannot reach ZooKeeper at %s in %s%s%s; %stry again, or name other "
+	    "servers (--zk, ZKQ_ZK)", settings.zk, duration_exact(settings.timeout_ms, text), known ? ": " : "", known ? state : "",
+	    running->reads ? "" : "nothing was sent: ");
 }
 
 void
@@ -576,22 +577,17 @@ take_id(struct ids *ids, const char *text, bool inbox)
 static int
 read_ids(struct ids *ids, bool inbox)
 {
-	char line[LINE_MAX_ID];
+	char text[LINE_MAX_ID];
+	struct line_input line = { .in = stdin, .name = "standard input", .text = text, .size = sizeof text };
+	int code = 0;
 
 	ids->stream = true;
-	while (fgets(line, sizeof line, stdin)) {
-		size_t len = strcspn(line, " \t\r\n");
-
-		if (!line[len] && len == sizeof line - 1)
-			return cli_fail(EXIT_DATA, "Invalid", NULL, false, "standard input: a line is too long for an id");
-		line[len] = '\0';
-		int code = len ? take_id(ids, line, inbox) : 0;
-		if (code)
-			return code;
+	while (code == 0 && line_next(&line, &code) > 0) {
+		text[strcspn(text, " \t")] = '\0';
+		if (*text)
+			code = take_id(ids, text, inbox);
 	}
-	if (ferror(stdin))
-		return cli_fail(EXIT_IO, "IO", NULL, true, "cannot read standard input: %s", strerror(errno));
-	return 0;
+	return code;
 }
 
 int

@@ -70,6 +70,14 @@ spell_json(FILE *out, const char *id, int error, const struct zkq_info *info)
 	jsonout_end(&json);
 }
 
+/* Lines stand beside the ids. */
+static void
+spell_unknown(FILE *out, const char *id)
+{
+	output_csv(out, id, strlen(id));
+	fputs(",,unknown,,,\n", out);
+}
+
 static void
 print_line(const char *line, size_t size)
 {
@@ -97,7 +105,7 @@ take(void *context, int index, int error, const struct zkq_info *info)
 	else if (error == ZKQ_OK)
 		spell_csv(out, info);
 	else if (error == ZKQ_ENOENT)
-		fprintf(out, "%s,,unknown,,,\n", id);	/* lines stand beside the ids */
+		spell_unknown(out, id);
 	if (fclose(out) != 0)
 		state.code = EXIT_SYSTEM;
 	free(state.lines[index]);

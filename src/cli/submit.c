@@ -50,15 +50,15 @@ static int
 unknown(const struct zkq_task *task, const struct answer *answer, const char *why)
 {
 	const char *token = strrchr(answer->id, '.');
-	int code = cli_fail(EXIT_TEMPORARY, "OutcomeUnknown", answer->id, task->key != NULL, "outcome unknown: %s", why);
+	char next[128];
 
 	if (task->key)
-		cli_say("submit it again with the same --key: it cannot be added twice");
+		snprintf(next, sizeof next, "submit it again with the same --key: it cannot be added twice");
 	else if (token)
-		cli_say("look for token %s, or use --key next time: then it cannot be added twice", token + 1);
+		snprintf(next, sizeof next, "look for token %s, or use --key next time: then it cannot be added twice", token + 1);
 	else
-		cli_say("use --key next time: then it cannot be added twice");
-	return code;
+		snprintf(next, sizeof next, "use --key next time: then it cannot be added twice");
+	return cli_fail(EXIT_TEMPORARY, "OutcomeUnknown", answer->id, task->key != NULL, "outcome unknown: %s; %s", why, next);
 }
 
 static int

@@ -12,8 +12,10 @@
 #include "base/exits.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/line.h"
 
 #define INPUT_MAX (64 * 1024)	/* standard input stored with a task */
+#define VARIABLE_MAX (128 * 1024)	/* a longer one no program can be started with */
 
 static const char *name, *queue, *cwd, *env_file, *input_file, *key, *shell;
 static int priority;
@@ -107,30 +109,22 @@ static int
 read_env_file(struct option_list *variables)
 {
 	FILE *in = fopen(env_file, "re");
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-	int number = 0, code = 0;
+	static char text[VARIABLE_MAX];
+	struct line_input line = { .in = in, .name = env_file, .text = text, .size = sizeof text };
+	int code = 0;
 
 	if (!in)
 		return cli_fail(EXIT_NO_INPUT, "NoInput", NULL, true, "cannot open %s: %s", env_file, strerror(errno));
-	while (code == 0 && (len = getline(&line, &size, in)) >= 0) {
-		number++;
-		if (strlen(line) != (size_t)len) {
-			code = cli_fail(EXIT_DATA, "Invalid", NULL, false, "%s, line %d: holds a NUL byte", env_file, number);
-			break;
-		}
-		line[strcspn(line, "\r\n")] = '\0';
-		if (line[strspn(line, " \t")] == '\0' || line[strspn(line, " \t")] == '#')
+	while (code == 0 && line_next(&line, &code) > 0) {
+		const char *begin = text + strspn(text, " \t");
+
+		if (*begin == '\0' || *begin == '#')
 			continue;
-		if (!good_variable(line) || !strchr(line, '='))
-			code = cli_fail(EXIT_DATA, "Invalid", NULL, false, "%s, line %d: not of the form NAME=VALUE", env_file, number);
+		if (!good_variable(text) || !strchr(text, '='))
+			code = cli_fail(EXIT_DATA, "Invalid", NULL, false, "%s, line %d: not of the form NAME=VALUE", env_file, line.number);
 		else
-			option_list_add(variables, memory_string(line));
+			option_list_add(variables, memory_string(text));
 	}
-	if (code == 0 && ferror(in))
-		code = cli_fail(EXIT_IO, "IO", NULL, true, "cannot read %s: %s", env_file, strerror(errno));
-	free(line);
 	fclose(in);
 	return code;
 }

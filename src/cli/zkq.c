@@ -80,7 +80,7 @@ unknown(const char *word, const char *next, bool group)
 
 	snprintf(text, sizeof text, "%s%s%s", word, group && next ? " " : "", group && next ? next : "");
 	terminal_safe(text, strlen(text), safe, sizeof safe);
-	fprintf(stderr, "zkq: no command '%s'\nTry 'zkq --help'.\n", safe);
+	fprintf(stderr, "zkq: no command '%s'; try 'zkq --help'\n", safe);
 	return EXIT_USAGE;
 }
 

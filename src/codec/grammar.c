@@ -135,5 +135,9 @@ path_ok(const char *path)
 bool
 root_ok(const char *root)
 {
-	return strlen(root) <= ROOT_MAX && absolute(root);
+	static const char servers_own[] = "/zookeeper";
+	size_t len = sizeof servers_own - 1;
+
+	return strlen(root) <= ROOT_MAX && absolute(root) &&
+	    (strncmp(root, servers_own, len) != 0 || (root[len] && root[len] != '/'));
 }

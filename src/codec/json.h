@@ -46,6 +46,9 @@ const char *task_encode(struct arena *arena, const struct task_spec *spec, size_
 /* Reads a task, everything in arena. False when it is invalid (zkq-task(5)); then *why says why. */
 bool task_decode(struct arena *arena, const char *data, size_t len, struct task_spec *spec, const char **why);
 
+/* What is wrong with an idempotency key, as a static phrase, or NULL. */
+const char *task_key_wrong(const char *key);
+
 /* Canonical class text of a task without special wishes, and its hash. */
 extern const char class_default_text[];
 uint64_t class_default_hash(void);

@@ -34,6 +34,9 @@ parse(struct arena *arena, const char *data, size_t len, const char **why)
 			return json;
 		if (json_error_code(&error) == json_error_out_of_memory)
 			arena->failed = true;
+		else if (why && json_error_code(&error) == json_error_null_character)
+			phrase = arena_printf(arena, "a string holds \\u0000 (line %d, column %d): bytes with NUL go into a ..._base64 field",
+			    error.line, error.column);
 		else if (why)
 			phrase = arena_printf(arena, "not JSON: %s (line %d, column %d)", error.text, error.line,
 			    error.column);

@@ -8,6 +8,8 @@
 #include "codec/json_fields.h"
 
 #define NAME_MAX_BYTES 128	/* a label for lists */
+#define CWD_MAX_BYTES 4095	/* no longer path can be changed to */
+#define KEY_MAX_BYTES 1024	/* stands in the tree for as long as results do, and longer */
 #define RETRIES_MAX 1000
 #define INPUT_MAX (64 * 1024)	/* standard input; more belongs into a file */
 
@@ -122,6 +124,14 @@ task_encode(struct arena *arena, const struct task_spec *spec, size_t *len, cons
 }
 
 /* ---- reading ---- */
+
+const char *
+task_key_wrong(const char *key)
+{
+	size_t len = strlen(key);
+
+	return len == 0 || len > KEY_MAX_BYTES ? "must be 1 to 1024 bytes" : utf8_ok(key, len) ? NULL : "not UTF-8";
+}
 
 /* Reads an array of strings, in base64 or not; the array ends with NULL. */
 static const char *const *
@@ -247,9 +257,11 @@ read_task(struct reader *reader, struct task_spec *spec)
 	spec->name = read_string(reader, "name");
 	if (spec->name && (strlen(spec->name) > NAME_MAX_BYTES || !printable(spec->name)))
 		reader_fail(reader, "name", "must be at most 128 bytes without control characters");
+	if (spec->name && !spec->name[0])
+		spec->name = NULL;	/* none: lists would show nothing */
 	spec->cwd = read_string(reader, "cwd");
-	if (spec->cwd && spec->cwd[0] != '/')
-		reader_fail(reader, "cwd", "must be an absolute path");
+	if (spec->cwd && (spec->cwd[0] != '/' || strlen(spec->cwd) > CWD_MAX_BYTES))
+		reader_fail(reader, "cwd", "must be an absolute path of at most 4095 bytes");
 	read_env(reader, spec);
 	read_input(reader, spec);
 	spec->time_limit_ms = read_duration(reader, "time_limit", false, TIME_LIMIT_NONE);
@@ -259,8 +271,8 @@ read_task(struct reader *reader, struct task_spec *spec)
 	spec->by = read_string(reader, "by");
 	read_string(reader, "at");
 	spec->key = read_string(reader, "key");
-	if (spec->key && !spec->key[0])
-		reader_fail(reader, "key", "must not be empty");
+	if (spec->key && task_key_wrong(spec->key))
+		reader_fail(reader, "key", task_key_wrong(spec->key));
 }
 
 bool

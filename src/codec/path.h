@@ -32,7 +32,7 @@ void name_parse(const struct node *folder, const char *name, struct node *node);
 bool queue_name_ok(const char *name);		/* [a-z0-9][a-z0-9_-]{0,31} */
 bool worker_name_ok(const char *name);		/* [A-Za-z0-9][A-Za-z0-9_-]{0,63}: no dot, it ends the name in assign/ */
 bool path_ok(const char *path);			/* whatever ZooKeeper takes, "/" too; the client library aborts on others */
-bool root_ok(const char *root);			/* "/a" or "/a/b" ..., no trailing slash, no empty or dot parts */
+bool root_ok(const char *root);			/* "/a" or "/a/b" ..., no trailing slash, no empty or dot parts, not in /zookeeper */
 
 /* Ids: <queue>.<seg>.<token>. */
 #define ID_MAX (QUEUE_NAME_MAX + 1 + 10 + 1 + TOKEN_MAX)

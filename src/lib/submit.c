@@ -71,8 +71,8 @@ spell_task(struct zkq *handle, const struct zkq_task *given, struct arena *arena
 		text = copy;
 		*len = text ? strlen(text) : 0;
 	} else {
-		struct task_spec own = { .argv = task.argv, .noop = task.noop, .name = task.name, .cwd = task.cwd,
-			.env = task.env, .input = task.input, .input_len = task.input ? task.input_size : 0,
+		struct task_spec own = { .argv = task.argv, .noop = task.noop, .cwd = task.cwd,
+			.name = task.name && *task.name ? task.name : NULL, .env = task.env, .input = task.input, .input_len = task.input ? task.input_size : 0,
 			.time_limit_ms = task.time_limit_ms, .kill_grace_ms = task.kill_grace_ms, .priority = -1,
 			.by = handle->by, .at_wall_ms = link_wall_ms() };
 		text = encode_task(arena, &own, len, why);
@@ -96,6 +96,11 @@ spell_task(struct zkq *handle, const struct zkq_task *given, struct arena *arena
 	*priority = task.priority >= 0 ? task.priority : spec.priority >= 0 ? spec.priority : PRIORITY_DEFAULT;
 	if (*priority > PRIORITY_MAX) {
 		*why = "priority: not 0 to 9";
+		return NULL;
+	}
+	const char *wrong = task.key ? task_key_wrong(task.key) : NULL;
+	if (wrong) {
+		*why = arena_printf(arena, "key: %s", wrong);
 		return NULL;
 	}
 	*key = task.key ? arena_string(arena, task.key) : spec.key;

@@ -391,7 +391,7 @@ START_TEST(bad_tasks)
 		{ "{\"noop\":1}", "noop: must be true or false" }, { "{\"noop\":false}", "argv: missing" },
 		{ "{\"argv\":[\"a\"],\"v\":2}", "v: must be 1" },
 		{ "{\"argv\":[\"a\"],\"name\":7}", "name: must be a string" }, { "{\"argv\":[\"a\"],\"name\":\"a\\nb\"}", NULL },
-		{ "{\"argv\":[\"a\"],\"name\":\"\\u0085\"}", NULL }, { "{\"argv\":[\"a\"],\"cwd\":\"tmp\"}", "cwd: must be an absolute path" },
+		{ "{\"argv\":[\"a\"],\"name\":\"\\u0085\"}", NULL }, { "{\"argv\":[\"a\"],\"cwd\":\"tmp\"}", "cwd: must be an absolute path of at most 4095 bytes" },
 		{ "{\"argv\":[\"a\"],\"env\":[]}", "env: must be an object of strings" },
 		{ "{\"argv\":[\"a\"],\"env\":{\"A\":1}}", "env: must be an object of strings" },
 		{ "{\"argv\":[\"a\"],\"env\":{\"\":\"\"}}", NULL }, { "{\"argv\":[\"a\"],\"env\":{\"1A\":\"\"}}", NULL },
