@@ -237,6 +237,41 @@ typedef void zkq_finding_fn(void *context, const struct zkq_finding *finding);
  * timeout_ms; the findings tell more. Blocking, also as long as the name servers let it. */
 int zkq_doctor_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn *found, void *context);
 
+/* ---- rescue ---- */
+
+struct zkq_purge_options {
+	size_t size;		/* sizeof(struct zkq_purge_options); zero the rest before filling it */
+	int recursive;		/* delete children that have children, too */
+	int dry_run;		/* count only */
+	int force;		/* a tree of zkq, too */
+	int rate;		/* at most so many a second; 0 = as fast as the ensemble takes it */
+	int64_t keep_newer_ms;	/* keep what was created so long ago or less, by our clock; 0 = keep nothing */
+};
+
+struct zkq_purge_progress {
+	int64_t found;		/* children seen so far; a folder that gets new ones meanwhile is looked at again */
+	int64_t deleted;
+	int64_t gone;		/* deleted by somebody else meanwhile */
+	int64_t kept;		/* too new */
+	int64_t full;		/* have children, and stay */
+	int64_t refused;	/* not allowed, or not possible */
+	const char *path;	/* what has just been refused (error: ZKQ_ENOAUTH ...) or found full (ZKQ_EEXIST); else NULL */
+	int error;
+};
+/* About ten times a second, for each refusal, and in the end. Not 0 = stop: ZKQ_ECANCELLED. */
+typedef int zkq_purge_fn(void *context, const struct zkq_purge_progress *progress);
+
+/* Whether the path may be emptied: ZKQ_OK; ZKQ_EEXIST: it is the tree of this handle, or a part of it or above it;
+ * ZKQ_EINVAL: no path of a folder, or / or /zookeeper, which are never. */
+int zkq_purge_check(struct zkq *handle, const char *path);
+/* Deletes the children of any znode, however many; the znode itself stays. What was deleted stays deleted, whatever
+ * happens. Outages are ridden out: it is given up when no answer came for timeout_ms (< 0 = never), with
+ * ZKQ_EUNREACHABLE or ZKQ_ETIMEOUT. ZKQ_ENOENT: no such znode. ZKQ_EEXIST: it is a tree of zkq, and force is not set.
+ * Some may have stayed with ZKQ_OK: the last progress tells. options and callback may be NULL. Blocking. Give the
+ * handle a long session_timeout_ms: an answer may have many megabytes. */
+int zkq_purge_wait(struct zkq *handle, const char *path, const struct zkq_purge_options *options, int timeout_ms,
+    zkq_purge_fn *callback, void *context);
+
 /* ---- workers, dispatchers, queues ---- */
 
 struct zkq_worker_info {

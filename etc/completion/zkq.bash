@@ -18,6 +18,7 @@ _zkq_own()
 	logs) echo '--follow --lines= --attempt= --stdout --stderr --timestamps --raw' ;;
 	results) echo '--csv' ;;
 	ping) echo '--wait' ;;
+	purge) echo '--path= --yes --recursive --dry-run --keep-newer-than= --rate= --force' ;;
 	doctor) echo '--no-write' ;;
 	dev) echo '--dispatchers= --workers= --slots= --open --pids=' ;;
 	zkq-dispatcher) echo "--zk= --root= --auth-file= --name= --session-timeout= --http-address= $log" ;;
@@ -54,7 +55,7 @@ _zkq_value()
 
 _zkq()
 {
-	local commands='submit run status show wait logs cancel results worker queue ping doctor dev help'
+	local commands='submit run status show wait logs cancel results worker queue ping doctor purge dev help'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]##*/} at=1 command= own i
 
 	# "=" is a word of its own here: --color=al is "--color" "=" "al".
@@ -113,5 +114,5 @@ _zkq()
 	return 0
 }
 
-complete -F _zkq zkq zkq-cancel zkq-dev zkq-dispatcher zkq-doctor zkq-logs zkq-ping zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
+complete -F _zkq zkq zkq-cancel zkq-dev zkq-dispatcher zkq-doctor zkq-logs zkq-ping zkq-purge zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
     zkq-worker

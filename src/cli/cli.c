@@ -478,6 +478,7 @@ cli_open(struct zkq **handle, bool connect)
 	if (code)
 		return code;
 	struct zkq_options options = { .size = sizeof options, .hosts = settings.zk, .root = settings.root,
+		.session_timeout_ms = settings.session_ms,
 		.auth = settings.auth && *settings.auth ? settings.auth : NULL };
 	int error = zkq_open(&options, handle);
 	if (error == ZKQ_EINVAL)

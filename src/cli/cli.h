@@ -30,7 +30,7 @@ struct command {
 	int (*run)(int argc, char **argv);	/* argv: operands, NULL-terminated; returns the exit code */
 };
 
-extern const struct command command_doctor, command_ping, command_logs, command_submit, command_run, command_status, command_show, command_wait, command_cancel,
+extern const struct command command_doctor, command_purge, command_ping, command_logs, command_submit, command_run, command_status, command_show, command_wait, command_cancel,
     command_results, command_worker_list, command_queue_list, command_queue_show, command_queue_create,
     command_queue_pause, command_queue_resume, command_dev;
 
@@ -39,6 +39,7 @@ struct settings {
 	const char *zk, *root, *auth, *auth_file, *config;
 	int64_t timeout_ms;	/* for an answer */
 	bool timeout_given;	/* on the command line: then wait, run and submit -w wait no longer for the task */
+	int session_ms;		/* session time-out to ask for; 0 = the library's; no option: commands set it */
 	bool json, no_header, quiet, verbose, utc;
 	enum color_when color;
 };

@@ -404,6 +404,7 @@ handle_free(struct zkq *handle)
 	plan_free(&handle->plan);
 	free(handle->hosts);
 	free(handle->root);
+	free(handle->chroot);
 	free(handle->by);
 	free(handle);
 }
@@ -429,6 +430,7 @@ zkq_open(const struct zkq_options *given, struct zkq **out)
 	struct zkq *handle = handle_new(&options, hosts, root, seeds[0]);
 	if (!handle)
 		return ZKQ_ENOMEM;
+	handle->chroot = strndup(root, strlen(root) - strlen(options.root ? options.root : "/zkq"));
 	handle->asked_timeout_ms = options.session_timeout_ms ? options.session_timeout_ms : SESSION_TIMEOUT_MS;
 	struct zk_conf conf = { .hosts = hosts, .auth = options.auth, .seed = seeds[1],
 		.session_timeout_ms = handle->asked_timeout_ms };

@@ -59,6 +59,7 @@ struct zkq {
 	struct link *link;
 	struct submitter *submitter;
 	char *hosts, *root, *by;
+	char *chroot;		/* of the connect string: the beginning of root, "" = none */
 	bool connected;
 	bool ever_connected;
 	bool inside;		/* in zkq_dispatch() */

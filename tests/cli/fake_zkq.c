@@ -1,7 +1,7 @@
 /*
  * A libzkq without a server, for tests of the commands: what it answers stands in the environment.
  *
- * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause ping doctor: the
+ * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause ping doctor purge: the
  * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
  * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; hang=1: following never ends; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out.
  * ZKQ_FAKE_TASKS: lines "id|name|state|exit|signal|reason|tail": tasks that exist; exit and signal may be empty.
@@ -405,6 +405,32 @@ zkq_doctor_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn *f
 	for (int i = 0; i < knob("errors"); i++)
 		found(context, &(struct zkq_finding){ ZKQ_LEVEL_ERROR, "leader", "dispatcher", "nobody leads", "start one" });
 	return knob("doctor");
+}
+
+int
+zkq_purge_check(struct zkq *handle, const char *path)
+{
+	(void)handle;
+	return path[0] != '/' || !path[1] ? ZKQ_EINVAL : strcmp(path, "/zkq") == 0 ? ZKQ_EEXIST : ZKQ_OK;
+}
+
+int
+zkq_purge_wait(struct zkq *handle, const char *path, const struct zkq_purge_options *options, int timeout_ms,
+    zkq_purge_fn *callback, void *context)
+{
+	struct zkq_purge_progress progress = { .found = 20 };
+
+	(void)handle, (void)path, (void)timeout_ms;
+	for (int i = 0; i < knob("refused") && !options->dry_run; i++) {
+		progress.refused++;
+		progress.path = "/app/\033[2Jx";
+		progress.error = ZKQ_ENOAUTH;
+		callback(context, &progress);
+	}
+	progress.path = NULL;
+	progress.deleted = options->dry_run ? 0 : knob("deleted");
+	callback(context, &progress);
+	return knob("purge");
 }
 
 int
