@@ -165,6 +165,18 @@ class Place:
             code, output = self.bash(command)
             if code != 0:
                 raise AssertionError("%s: %s: %s" % (self.page, command, output))
+        if self.page == "zkq-purge.1":
+            self.fill("/app/queue", 20000)
+
+    def fill(self, path, count):
+        """A folder of another application."""
+        client, path = self.cluster.client, "/" + self.page + path
+        client.ensure_path(path)
+        for first in range(0, count, 1000):
+            transaction = client.transaction()
+            for number in range(first, first + 1000):
+                transaction.create("%s/n%d" % (path, number))
+            transaction.commit()
 
     def real(self, text):
         """The sample's servers and ids replaced with ours."""
