@@ -38,7 +38,10 @@ void
 time_write(int64_t wall_ms, char buffer[25])
 {
 	int64_t days = wall_ms / DAY_MS - (wall_ms % DAY_MS < 0);
-	int ms = (int)(wall_ms - days * DAY_MS), year, month, day;
+	int ms = (int)(wall_ms % DAY_MS), year, month, day;
+
+	if (ms < 0)
+		ms += (int)DAY_MS;
 
 	/* A clock beyond four-digit years is wrong anyway; the record must stay readable. */
 	if (days < YEAR_0_DAY || days >= YEAR_10000_DAY)
