@@ -69,6 +69,7 @@ terminal_decode(const char *text, size_t len, unsigned *character, bool *cut)
 static size_t
 show(const char *text, size_t len, char shown[17], int *width)
 {
+	static const char digits[] = "0123456789abcdef";
 	unsigned c;
 	bool cut;
 	int size = terminal_decode(text, len, &c, &cut);
@@ -86,8 +87,13 @@ show(const char *text, size_t len, char shown[17], int *width)
 	}
 	if (size == 0)
 		size = 1;
-	for (int i = 0; i < size; i++)
-		snprintf(shown + 4 * i, 5, "\\x%02x", (unsigned char)text[i]);
+	for (int i = 0; i < size; i++) {
+		shown[4 * i] = '\\';
+		shown[4 * i + 1] = 'x';
+		shown[4 * i + 2] = digits[(unsigned char)text[i] >> 4];
+		shown[4 * i + 3] = digits[(unsigned char)text[i] & 15];
+	}
+	shown[4 * size] = '\0';
 	*width = 4 * size;
 	return (size_t)size;
 }
@@ -189,6 +195,25 @@ terminal_cut(const char *text, int width)
 	return result;
 }
 
+/* Writes what of the held bytes is decided: whole characters, and bytes that begin none. */
+static void
+write_held(struct terminal_stream *stream)
+{
+	unsigned c;
+	bool cut;
+
+	while (stream->held_len > 0) {
+		int size = terminal_decode(stream->held, stream->held_len, &c, &cut);
+
+		if (size == 0 && cut)
+			return;
+		size_t done = size > 0 ? (size_t)size : 1;
+		terminal_write(stream->out, stream->held, done, true);
+		stream->held_len -= done;
+		memmove(stream->held, stream->held + done, stream->held_len);
+	}
+}
+
 void
 terminal_stream_write(struct terminal_stream *stream, const char *data, size_t len)
 {
@@ -205,17 +230,11 @@ terminal_stream_write(struct terminal_stream *stream, const char *data, size_t l
 		stream->held_len = 0;
 		return;
 	}
-	/* Complete the held character byte by byte; when it proves to be none, it is shown as bytes. */
+	/* Complete the held character byte by byte; the byte that proves it to be none may begin the next one. */
 	while (stream->held_len > 0 && len > 0) {
 		stream->held[stream->held_len++] = *data++;
 		len--;
-		if (terminal_decode(stream->held, stream->held_len, &c, &cut) == 0 && cut)
-			continue;
-		char whole[4];
-		size_t whole_len = stream->held_len;
-		memcpy(whole, stream->held, whole_len);
-		stream->held_len = 0;
-		terminal_write(stream->out, whole, whole_len, true);
+		write_held(stream);
 	}
 	if (stream->held_len > 0)
 		return;

@@ -98,8 +98,8 @@ END_TEST
 /* However a text is cut into pieces, the same is shown. */
 START_TEST(streams_in_pieces)
 {
-	static const char text[] = "ä\x1b[0m\xe4\xb8\n世\tx\xe2\x80\xae\xf0\x9f\x98\x80\xf0\x9f";
-	static const char shown[] = "ä\\x1b[0m\\xe4\\xb8\n世\tx\\xe2\\x80\\xae\xf0\x9f\x98\x80\\xf0\\x9f";
+	static const char text[] = "ä\x1b[0m\xe4\xb8\n世\tx\xe2\x80\xae\xf0\x9f\x98\x80\xe2\x82\xe2\x82\xac\xf0\x9f";
+	static const char shown[] = "ä\\x1b[0m\\xe4\\xb8\n世\tx\\xe2\\x80\\xae\xf0\x9f\x98\x80\\xe2\\x82\xe2\x82\xac\\xf0\\x9f";
 
 	for (size_t step = 1; step < sizeof text; step++) {
 		char *got;
