@@ -38,17 +38,21 @@ size_parse(const char *text, uint64_t *bytes)
 const char *
 size_short(uint64_t bytes, char buffer[SIZE_TEXT])
 {
-	double value = (double)bytes;
-	int unit = -1;
+	uint64_t parts = bytes;		/* 1024ths of the unit; no floating point: its comma would be the locale's */
+	const char *unit = letters;
 
 	if (bytes < 1024) {
 		snprintf(buffer, SIZE_TEXT, "%" PRIu64 " B", bytes);
 		return buffer;
 	}
-	while (value >= 1023.5 && unit < (int)sizeof letters - 2) {
-		value /= 1024;
+	while (parts >= 1024 * 1024 - 512 && unit[1]) {
+		parts /= 1024;
 		unit++;
 	}
-	snprintf(buffer, SIZE_TEXT, value < 9.95 ? "%.1f %ciB" : "%.0f %ciB", value, letters[unit]);
+	uint64_t tenths = (parts * 10 + 512) / 1024;
+	if (tenths < 100)
+		snprintf(buffer, SIZE_TEXT, "%" PRIu64 ".%" PRIu64 " %ciB", tenths / 10, tenths % 10, *unit);
+	else
+		snprintf(buffer, SIZE_TEXT, "%" PRIu64 " %ciB", (parts + 512) / 1024, *unit);
 	return buffer;
 }

@@ -106,6 +106,10 @@ START_TEST(sizes)
 	ck_assert_str_eq(size_short(0, b), "0 B");
 	ck_assert_str_eq(size_short(1023, b), "1023 B");
 	ck_assert_str_eq(size_short(1229, b), "1.2 KiB");
+	ck_assert_str_eq(size_short(10188, b), "9.9 KiB");
+	ck_assert_str_eq(size_short(10189, b), "10 KiB");
+	ck_assert_str_eq(size_short((1 << 20) - 513, b), "1023 KiB");
+	ck_assert_str_eq(size_short((1 << 20) - 512, b), "1.0 MiB");
 	ck_assert_str_eq(size_short(640ULL << 20, b), "640 MiB");
 	ck_assert_str_eq(size_short(UINT64_MAX, b), "16384 PiB");
 }
