@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_SIZE 16384	/* holds the plan of an ordinary step */
+#ifndef ARENA_BLOCK_SIZE
+#define ARENA_BLOCK_SIZE 16384	/* holds the plan of an ordinary step; 0 = each allocation has a block of its own */
+#endif
 #define ALIGNMENT _Alignof(max_align_t)
 
 struct arena_block {
@@ -21,13 +23,12 @@ arena_alloc(struct arena *arena, size_t size)
 {
 	struct arena_block *block = arena->blocks;
 
-	if (size > SIZE_MAX - BLOCK_SIZE) {
+	if (size > SIZE_MAX / 2) {
 		arena->failed = true;
 		return NULL;
 	}
-	size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 	if (!block || block->size - block->used < size) {
-		size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+		size_t room = size > ARENA_BLOCK_SIZE ? size : ARENA_BLOCK_SIZE;
 
 		block = malloc(sizeof *block + room);
 		if (!block) {
@@ -40,7 +41,8 @@ arena_alloc(struct arena *arena, size_t size)
 		arena->blocks = block;
 	}
 	void *memory = (char *)block->data + block->used;
-	block->used += size;
+	size_t aligned = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	block->used = aligned < block->size - block->used ? block->used + aligned : block->size;
 	return memset(memory, 0, size);
 }
 
@@ -86,7 +88,7 @@ arena_reset(struct arena *arena)
 
 	for (struct arena_block *block = arena->blocks, *next; block; block = next) {
 		next = block->next;
-		if (!keep && block->size == BLOCK_SIZE)
+		if (!keep && block->size == ARENA_BLOCK_SIZE)
 			keep = block;
 		else
 			free(block);

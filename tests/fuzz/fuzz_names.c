@@ -70,11 +70,8 @@ small_things(const char *text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 
-	if (size)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	paths(text);
 	names(text);
 	small_things(text);

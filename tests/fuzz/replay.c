@@ -1,5 +1,6 @@
 /*
- * replay: runs files through a fuzz target, and with -m so many changed copies of each.
+ * replay: runs files through a fuzz target, and with -m so many changed copies of each. Files named *.found hold many inputs:
+ * of each its length in decimal, a newline, its bytes, a newline (search.py makes them); these are run as they are.
  *
  * usage: replay [-m COUNT] [-s SEED] FILE...
  */
@@ -58,24 +59,52 @@ try(const uint8_t *data, size_t size)
 }
 
 static int
-run(const char *name, long changed)
+run_packed(const char *name, FILE *file)
+{
+	static uint8_t data[SIZE_MOST];
+	size_t size;
+
+	while (fscanf(file, "%zu", &size) == 1) {
+		if (getc(file) != '\n' || size > sizeof data || fread(data, 1, size, file) != size || getc(file) != '\n') {
+			fprintf(stderr, "%s: not packed inputs\n", name);
+			return 1;
+		}
+		try(data, size);
+	}
+	return !feof(file);
+}
+
+static void
+run_single(FILE *file, long changed)
 {
 	static uint8_t original[SIZE_MOST], data[SIZE_MOST];
-	FILE *file = fopen(name, "rb");
-
-	if (!file) {
-		perror(name);
-		return 1;
-	}
 	size_t size = fread(original, 1, sizeof original, file);
-	fclose(file);
-	fprintf(stderr, "%s\n", name);
+
 	try(original, size);
 	for (long i = 0; i < changed; i++) {
 		memcpy(data, original, size);
 		try(data, change(data, size));
 	}
-	return 0;
+}
+
+static int
+run(const char *name, long changed)
+{
+	FILE *file = fopen(name, "rb");
+	size_t len = strlen(name);
+	int failed = 0;
+
+	if (!file) {
+		perror(name);
+		return 1;
+	}
+	fprintf(stderr, "%s\n", name);
+	if (len > 6 && strcmp(name + len - 6, ".found") == 0)
+		failed = run_packed(name, file);
+	else
+		run_single(file, changed);
+	fclose(file);
+	return failed;
 }
 
 int
