@@ -5,7 +5,7 @@
 
 #include "base/duration.h"
 #include "base/size.h"
-#include "codec/json.h"
+#include "codec/time.h"
 #include "fuzz.h"
 
 #define LONGEST (100LL * 366 * 24 * 3600 * 1000)
