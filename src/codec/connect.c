@@ -47,46 +47,49 @@ port_parse(const char *text, int *port)
 	return *port <= 65535;
 }
 
-/* "[::1]" or "[::1]:2181" */
+/* "[::1]" or "[::1]:2181" in buffer, of which the host is left, without brackets. */
 static bool
-bracketed(struct server_name *name)
+bracketed(char *buffer, int *port)
 {
-	char *end = strchr(name->host, ']');
+	char *end = strchr(buffer, ']');
 
 	if (!end)
 		return false;
 	*end = '\0';
-	if ((end[1] && end[1] != ':') || (end[1] == ':' && !port_parse(end + 2, &name->port)))
+	if ((end[1] && end[1] != ':') || (end[1] == ':' && !port_parse(end + 2, port)))
 		return false;
-	memmove(name->host, name->host + 1, (size_t)(end - name->host));
-	return strchr(name->host, ':') && host_is_literal(name->host);
+	memmove(buffer, buffer + 1, (size_t)(end - buffer));
+	return strchr(buffer, ':') && host_is_literal(buffer);
 }
 
 static bool
-plain(struct server_name *name)
+plain(char *buffer, int *port)
 {
-	char *colon = strrchr(name->host, ':');
+	char *colon = strrchr(buffer, ':');
 
 	if (!colon)
-		return host_ok(name->host);
+		return host_ok(buffer);
 	*colon = '\0';
-	if (host_ok(name->host) && port_parse(colon + 1, &name->port))
+	if (host_ok(buffer) && port_parse(colon + 1, port))
 		return true;
 	*colon = ':';
-	name->port = PORT_DEFAULT;
-	return host_is_literal(name->host);
+	*port = PORT_DEFAULT;
+	return host_is_literal(buffer);
 }
 
 bool
 server_name_parse(const char *text, size_t len, struct server_name *name)
 {
+	char buffer[HOST_SIZE + sizeof "[]:65535"];
+
 	name->port = PORT_DEFAULT;
-	if (len < 1 || len >= sizeof name->host || memchr(text, '\0', len))
+	if (len < 1 || len >= sizeof buffer || memchr(text, '\0', len))
 		return false;
-	memcpy(name->host, text, len);
-	name->host[len] = '\0';
-	if (!(name->host[0] == '[' ? bracketed(name) : plain(name)))
+	memcpy(buffer, text, len);
+	buffer[len] = '\0';
+	if (!(buffer[0] == '[' ? bracketed(buffer, &name->port) : plain(buffer, &name->port)) || strlen(buffer) >= HOST_SIZE)
 		return false;
+	strcpy(name->host, buffer);
 	name->literal = host_is_literal(name->host);
 	return true;
 }

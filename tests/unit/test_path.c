@@ -304,6 +304,21 @@ START_TEST(connect_strings)
 }
 END_TEST
 
+/* The longest name that there is, with the longest port behind it. */
+START_TEST(connect_long_name)
+{
+	char connect[300], hosts[300], root[ROOT_MAX + 1];
+
+	memset(connect, 'a', sizeof connect);
+	strcpy(connect + 253, ":65535");
+	ck_assert(connect_string_split(connect, "/zkq", hosts, sizeof hosts, root, sizeof root));
+	ck_assert_str_eq(hosts, connect);
+	memset(connect, 'a', sizeof connect);
+	strcpy(connect + 254, ":65535");
+	ck_assert(!connect_string_split(connect, "/zkq", hosts, sizeof hosts, root, sizeof root));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -321,6 +336,7 @@ main(void)
 	tcase_add_test(cases, ids);
 	tcase_add_test(cases, fences);
 	tcase_add_test(cases, connect_strings);
+	tcase_add_test(cases, connect_long_name);
 	suite_add_tcase(suite, cases);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
