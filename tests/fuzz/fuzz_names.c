@@ -4,7 +4,6 @@
 #include "codec/json.h"
 #include "codec/path.h"
 #include "codec/time.h"
-#include "codec/time.h"
 #include "fuzz.h"
 
 static void
