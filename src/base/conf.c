@@ -1,5 +1,6 @@
 #include "base/conf.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -13,6 +14,8 @@
 #include "base/memory.h"
 
 #define FILE_MAX (256 * 1024)	/* a hundred times what a full configuration needs */
+#define READ_SIZE 8192
+#define KEY_MAX 49	/* of a longer one inih forgets the rest when its value goes on in the next line */
 #define DISTANCE_MAX 63
 
 static const char *const sections[] = { "zookeeper", "log", "dispatcher", "worker", "client" };
@@ -102,19 +105,33 @@ add(struct reading *reading, const char *section, const char *key, const char *t
 	};
 }
 
+/* Length of text without a comment behind it, which inih leaves there in lines that go on. */
+static size_t
+without_comment(const char *text)
+{
+	size_t len = 1;
+
+	while (text[len] && !(text[len] == ';' && isspace((unsigned char)text[len - 1])))
+		len++;
+	while (len > 1 && isspace((unsigned char)text[len - 1]))
+		len--;
+	return len;
+}
+
 /* A list goes on in lines that begin with a blank. inih takes every such line for more of the value before it: where that
  * does not end with a comma, somebody has indented a key. */
 static void
 go_on(struct reading *reading, struct conf_value *value, const char *text)
 {
-	size_t len = strlen(value->text);
+	size_t len = strlen(value->text), more = without_comment(text);
 
 	if (value->text[len - 1] != ',') {
 		fail(reading, reading->line, "begins with a blank, but '%s' before it does not end with a comma", value->key);
 		return;
 	}
-	value->text = memory_resize(value->text, len + strlen(text) + 1, 1);
-	strcpy(value->text + len, text);
+	value->text = memory_resize(value->text, len + more + 1, 1);
+	memcpy(value->text + len, text, more);
+	value->text[len + more] = '\0';
 }
 
 static int
@@ -127,7 +144,11 @@ on_value(void *context, const char *section, const char *key, const char *text)
 		return 1;
 	struct conf_value *last = conf->count > reading->first ? &conf->values[conf->count - 1] : NULL;
 	const struct conf_value *other = find_from(conf, reading->first, section, key);
-	if (*section == '\0')
+	if (*key == '\0')
+		fail(reading, reading->line, "a value without a key");
+	else if (strlen(key) > KEY_MAX)
+		fail(reading, reading->line, "'%.*s...' is longer than any key", KEY_MAX, key);
+	else if (*section == '\0')
 		fail(reading, reading->line, "'%s' stands before the first [section]", key);
 	else if (*text == '\0')
 		fail(reading, reading->line, "'%s' has no value", key);
@@ -177,6 +198,28 @@ kind_of(mode_t mode)
 	return S_ISDIR(mode) ? "a directory" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : "a device";
 }
 
+/* FILE_MAX bytes and a little more at most: then it is too large. */
+static char *
+read_all(struct reading *reading, int fd, size_t *len)
+{
+	char *text = NULL;
+	size_t room = 0;
+
+	while (*len <= FILE_MAX) {
+		if (*len == room)
+			text = memory_resize(text, room += READ_SIZE, 1);
+		ssize_t n = read(fd, text + *len, room - *len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			fail(reading, 0, "cannot read it: %s", strerror(errno));
+		if (n <= 0)
+			break;
+		*len += (size_t)n;
+	}
+	return text;
+}
+
 /* The whole of the file, or NULL when that failed or it is missing. */
 static char *
 load(struct reading *reading, bool may_be_missing, size_t *len)
@@ -198,17 +241,7 @@ load(struct reading *reading, bool may_be_missing, size_t *len)
 	} else if (stat.st_mode & S_IWOTH) {
 		fail(reading, 0, "everybody can write it: chmod o-w %s", reading->file);
 	} else {
-		text = memory_resize(NULL, FILE_MAX + 1, 1);
-		while (*len <= FILE_MAX) {
-			ssize_t n = read(fd, text + *len, FILE_MAX + 1 - *len);
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n < 0)
-				fail(reading, 0, "cannot read it: %s", strerror(errno));
-			if (n <= 0)
-				break;
-			*len += (size_t)n;
-		}
+		text = read_all(reading, fd, len);
 	}
 	close(fd);
 	return text;

@@ -201,6 +201,10 @@ START_TEST(lists_go_on)
 	ck_assert_int_eq(PARSE("-c", path), 3);
 	ck_assert_str_eq(name, "a,b,c");
 	ck_assert_int_eq(slots, 7);
+	write_file("[worker]\nname = a, ; one\n  b;c, ; two\n ; none\n  d\t; three\nslots = 8\n");
+	ck_assert_int_eq(PARSE("-c", path), 3);
+	ck_assert_str_eq(name, "a,b;c,d");
+	ck_assert_int_eq(slots, 8);
 	refused("[worker]\nslots = 4\n  room = 5K\n", ":3: begins with a blank, but 'slots' before it does not end with a comma");
 }
 END_TEST
@@ -211,6 +215,9 @@ START_TEST(bad_words)
 	refused("[worker]\nslots\n", ":2: neither [section] nor key = value");
 	refused("[worker\nslots = 4\n", ":1: neither [section] nor key = value");
 	refused("[worker]\nslots =\n", ":2: 'slots' has no value");
+	refused("[worker]\nkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk = 4\n",
+	    ":2: 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...' is longer than any key");
+	refused("[worker]\n= 4\n", ":2: a value without a key");
 	refused("[worker]\nslots = 4\n\nslots = 5\n", ":4: 'slots' stands already in line 2");
 	refused("[worker]\nslots = 4\n[log]\n[worker]\nslots = 4\n", ":5: 'slots' stands already in line 2");
 	refused("[worker]\nsolts = 4\n", ":2: unknown key 'solts' in [worker]; is 'slots' meant?");
