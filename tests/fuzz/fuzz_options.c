@@ -89,8 +89,8 @@ parse(int argc, char *const *words, char **said)
 	*said = strdup(fuzz_memory_end(&len));
 	MUST(fuzz_harmless(*said, len, "\n") && strlen(*said) == len);
 	MUST((result == OPTIONS_WRONG) == (len > 0) && result != OPTIONS_DONE && result != OPTIONS_WRONG_FILE);
-	/* A message and where to find help, no more. */
-	MUST(!len || (strncmp(*said, "fuzz: ", 6) == 0 && strchr(strchr(*said, '\n') + 1, '\n') == *said + len - 1));
+	/* One line. */
+	MUST(!len || (strncmp(*said, "fuzz: ", 6) == 0 && strchr(*said, '\n') == *said + len - 1));
 	for (int i = 0; i < argc; i++)		/* perhaps in another order */
 		for (int k = 0; k < argc; k++)
 			found += argv[i] == words[k];
