@@ -28,13 +28,13 @@ limits(const struct task_spec *spec)
 	MUST(spec->noop || (spec->argv && spec->argv[0] && spec->argv[0][0]));
 	for (int i = 0; spec->env && spec->env[i]; i++)
 		MUST(strchr(spec->env[i], '=') > spec->env[i] && strncmp(spec->env[i], "ZKQ_", 4) != 0);
-	MUST(!spec->cwd || spec->cwd[0] == '/');
-	MUST(!spec->name || (strlen(spec->name) <= 128 && !strpbrk(spec->name, "\n\x1b\x7f")));
+	MUST(!spec->cwd || (spec->cwd[0] == '/' && strlen(spec->cwd) <= 4095));
+	MUST(!spec->name || (*spec->name && strlen(spec->name) <= 128 && !strpbrk(spec->name, "\n\x1b\x7f")));
 	MUST(spec->input_len <= 65536);
 	MUST(spec->retries >= 0 && spec->retries <= 1000);
 	MUST(spec->time_limit_ms >= 0 && spec->time_limit_ms <= 1000000000000);
 	MUST(spec->kill_grace_ms >= 0 && spec->kill_grace_ms <= 1000000000000);
-	MUST(!spec->key || *spec->key);
+	MUST(!spec->key || (*spec->key && strlen(spec->key) <= 1024));
 }
 
 /* Says which field is wrong, or that the whole is. */
@@ -43,7 +43,7 @@ names_what(const char *why)
 {
 	static const char *const begins[] = { "v: ", "argv: ", "argv_base64: ", "shell: ", "noop: ", "name: ", "cwd: ", "env: ",
 		"stdin: ", "stdin_base64: ", "time_limit: ", "kill_grace: ", "retries: ", "priority: ", "by: ", "at: ", "key: ",
-		"not JSON: ", "not a JSON object", "empty", "larger than " };
+		"not JSON: ", "a string holds \\u0000 ", "not a JSON object", "empty", "larger than " };
 
 	for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
 		if (strncmp(why, begins[i], strlen(begins[i])) == 0)
