@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 #include "base/conf.h"
+#include "base/credential.h"
 #include "base/duration.h"
 #include "base/exits.h"
 #include "base/jsonout.h"
 #include "base/memory.h"
 #include "cli/line.h"
 
-#define AUTH_SIZE 1024	/* a credential file is one line */
 #define HINT_MS 2000	/* a hint is not waited for longer */
 #define LINE_MAX_ID 256	/* a line with an id */
 
@@ -395,7 +395,6 @@ cli_run(const struct command *command, int argc, char **argv)
 {
 	describe(command);
 	began_ms = cli_now();
-	settings.auth = getenv("ZKQ_AUTH");
 	if (command->as_task_by && argc > 0)
 		as_task = command->as_task_by(argv + 1);
 	int first = options_parse(&parsed, argc, argv);
@@ -411,42 +410,6 @@ cli_run(const struct command *command, int argc, char **argv)
 
 /* ---- handle ---- */
 
-/* First line of the file. One that others can read is refused: who can read it, can write the tree. */
-static int
-read_auth(char buffer[AUTH_SIZE])
-{
-	struct stat stat;
-	const char *file = settings.auth_file;
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return cli_fail(EXIT_NO_INPUT, "NoInput", NULL, true, "cannot open %s: %s", file, strerror(errno));
-	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && (stat.st_mode & 077)) {
-		close(fd);
-		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: others can read it: chmod 600 %s", file, file);
-	}
-	ssize_t len = read(fd, buffer, AUTH_SIZE - 1);
-	int saved = errno;
-	close(fd);
-	if (len < 0)
-		return cli_fail(EXIT_IO, "IO", NULL, true, "cannot read %s: %s", file, strerror(saved));
-	if (len == AUTH_SIZE - 1)
-		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: longer than a credential may be: one line digest:user:password is "
-		    "wanted", file);
-	buffer[len] = '\0';
-	buffer[strcspn(buffer, "\r\n")] = '\0';
-	if (!buffer[0])
-		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: holds no credential: digest:user:password is wanted", file);
-	settings.auth = buffer;
-	return 0;
-}
-
-static bool
-auth_ok(const char *auth)
-{
-	return strncmp(auth, "digest:", 7) == 0 && auth[7] != ':' && strchr(auth + 7, ':');
-}
-
 static bool
 root_ok(const char *root)
 {
@@ -455,12 +418,18 @@ root_ok(const char *root)
 	return root[0] == '/' && len > 1 && root[len - 1] != '/' && !strstr(root, "//");
 }
 
-/* What the library would refuse without saying why. Returns 0, or the exit code after having said what is wrong. */
+/* Takes the credential, and looks at what the library would refuse without saying why. Returns 0, or the exit code after having
+ * said what is wrong. */
 static int
 check_connection(void)
 {
-	if (settings.auth && *settings.auth && !auth_ok(settings.auth))
-		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "%s: not of the form digest:user:password", auth_source());
+	static char auth[CREDENTIAL_SIZE];
+	char why[512];
+	int code = credential_read(settings.auth_file, auth, why, sizeof why);
+
+	settings.auth = auth;
+	if (code)
+		return cli_fail(code, code == EXIT_CONFIG ? "Config" : code == EXIT_IO ? "IO" : "NoInput", NULL, true, "%s", why);
 	if (!root_ok(settings.root))
 		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "cannot use root '%s': a path such as /zkq is wanted", settings.root);
 	return 0;
@@ -469,12 +438,9 @@ check_connection(void)
 int
 cli_open(struct zkq **handle, bool connect)
 {
-	static char auth[AUTH_SIZE];
-	int code = settings.auth_file ? read_auth(auth) : 0;
+	int code = check_connection();
 
 	*handle = NULL;
-	if (code == 0)
-		code = check_connection();
 	if (code)
 		return code;
 	struct zkq_options options = { .size = sizeof options, .hosts = settings.zk, .root = settings.root,
@@ -533,12 +499,27 @@ cli_ids_add(struct ids *ids, const char *id)
 	ids->items[ids->count++] = memory_string(id);
 }
 
+/* A segment's number: 32 bits, without leading zeros. */
+static bool
+looks_like_segment(const char *text, size_t len)
+{
+	char digits[12];
+
+	if (len == 0 || len > 10 || strspn(text, "0123456789") != len || (text[0] == '0' && len > 1))
+		return false;
+	snprintf(digits, sizeof digits, "%.*s", (int)len, text);
+	return strtoull(digits, NULL, 10) <= UINT32_MAX;
+}
+
 /* "<queue>.<segment>.<token>": exactly two dots, nothing empty, nothing that no id has. */
 static bool
 looks_like_id(const char *text)
 {
+	const char *dot = strchr(text, '.');
 	int dots = 0, len = 0;
 
+	if (!dot || !looks_like_segment(dot + 1, strcspn(dot + 1, ".")))
+		return false;
 	for (const char *p = text; *p; p++) {
 		if (*p == '.') {
 			if (len == 0)
@@ -547,8 +528,6 @@ looks_like_id(const char *text)
 			len = 0;
 			continue;
 		}
-		if (dots == 1 && !(*p >= '0' && *p <= '9'))
-			return false;
 		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", *p))
 			return false;
 		len++;
@@ -559,7 +538,7 @@ looks_like_id(const char *text)
 static bool
 looks_like_name(const char *text)
 {
-	return *text && *text != '.' && strlen(text) < ZKQ_ID_SIZE * 2 && !strchr(text, '/');
+	return *text && *text != '.' && strlen(text) <= ZKQ_ID_SIZE * 2 && !strchr(text, '/');
 }
 
 static int

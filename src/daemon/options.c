@@ -3,11 +3,11 @@
 #include "daemon/options.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
 #include "base/exits.h"
 #include "base/log.h"
-#include "io/folder.h"
+#include "io/self.h"
+
+#define FILES_MIN 64	/* with fewer helpers and sessions fail now and then, and libevent ends a program with words of its own */
 
 struct daemon_options daemon_options;
 
@@ -91,7 +91,7 @@ int
 daemon_options_read(const struct options *command, const char *who, bool with_credential)
 {
 	struct daemon_options *options = &daemon_options;
-	const char *auth = getenv("ZKQ_AUTH"), *why;
+	char why[512];
 
 	if (!connect_string_split(wanted.zk, wanted.root, options->hosts, sizeof options->hosts, options->root,
 	    sizeof options->root)) {
@@ -100,12 +100,14 @@ daemon_options_read(const struct options *command, const char *who, bool with_cr
 	}
 	if (!with_credential)
 		return -1;
-	if (wanted.auth_file && (why = secret_read(wanted.auth_file, options->auth, sizeof options->auth))) {
-		log_error("%s: credential in %s: %s", who, wanted.auth_file, why);
+	if (credential_read(wanted.auth_file, options->auth, why, sizeof why) != EXIT_OK) {
+		log_error("%s: %s", who, why);
 		return EXIT_CONFIG;
 	}
-	if (!wanted.auth_file && auth)
-		snprintf(options->auth, sizeof options->auth, "%s", auth);
+	if (self_files() < FILES_MIN) {
+		log_error("%s: no more than %d files may be open, %d are needed: raise ulimit -n or LimitNOFILE=", who, self_files(), FILES_MIN);
+		return EXIT_SYSTEM;
+	}
 	return -1;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "base/credential.h"
 #include "base/options.h"
 #include "codec/path.h"
 
@@ -16,7 +17,7 @@
 struct daemon_options {
 	char hosts[HOSTS_SIZE];		/* servers without a path */
 	char root[ROOT_MAX + 1];	/* whole path below which the tree lies */
-	char auth[256];			/* "" = none */
+	char auth[CREDENTIAL_SIZE];	/* "" = none */
 	bool check;			/* --check-config */
 };
 
@@ -27,7 +28,8 @@ extern const struct option_row daemon_zk_rows[], daemon_common_rows[];
 
 /* Parses the command line and opens the log. -1 = go on, else the exit code. */
 int daemon_options_parse(const struct options *command, int argc, char **argv);
-/* Fills daemon_options; who begins its line of the log: "worker w1". The credential is read only for those who need it.
+/* Fills daemon_options; who begins its line of the log: "worker w1". The credential is read, and limits are looked at, only for those
+ * who talk to ZooKeeper.
  * -1 = go on, else the exit code. */
 int daemon_options_read(const struct options *command, const char *who, bool with_credential);
 /* Reads the configuration files again and sets the log. False: they are wrong, and nothing has changed. */

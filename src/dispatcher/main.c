@@ -16,6 +16,8 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/options.h"
+#include "base/output.h"
+#include "base/terminal.h"
 #include "core/dispatcher.h"
 #include "daemon/feed.h"
 #include "daemon/helper.h"
@@ -37,15 +39,26 @@
 #define PROBES_MAX 64	/* one step asks for a few */
 #define LISTEN_TRIES 30	/* of 100 ms: the HTTP process of a dispatcher that was here before needs a moment to go */
 #define NO_HTTP "none"
+#define NAME_MAX_BYTES 128	/* stands in lists */
 
 static struct {
 	const char *name, *http_address;
 	int64_t session_timeout_ms;
 } wanted;
 
+static const char *
+check_name(const char *text)
+{
+	char safe[NAME_MAX_BYTES + 1];
+	size_t len = strlen(text);
+
+	return len > 0 && len <= NAME_MAX_BYTES && terminal_safe(text, len, safe, sizeof safe) == len && strcmp(safe, text) == 0 ?
+	    NULL : "a name is 1 to 128 bytes of UTF-8 without control characters";
+}
+
 static const struct option_row rows[] = {
 	{ .name = "name", .argument = "NAME", .kind = OPTION_TEXT, .into = &wanted.name, .section = "dispatcher",
-	    .help = "name for people (default: host and process id)" },
+	    .check = check_name, .help = "name for people (default: host and process id)" },
 	{ .name = "session-timeout", .argument = "TIME", .kind = OPTION_TIME, .into = &wanted.session_timeout_ms,
 	    .preset = "10s", .min = SESSION_MIN_MS, .max = SESSION_MAX_MS, .section = "dispatcher",
 	    .help = "ZooKeeper session time-out to ask for" },
@@ -362,8 +375,8 @@ serve(int argc, char **argv)
 	return run(&driver, &conf, &zk, listener);
 }
 
-int
-main(int argc, char **argv)
+static int
+start(int argc, char **argv)
 {
 	bool http = argc > 1 && strcmp(argv[1], HELPER_HTTP) == 0;
 	int code;
@@ -386,4 +399,11 @@ main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	return serve(argc, argv);
+}
+
+int
+main(int argc, char **argv)
+{
+	output_open();	/* else a socket could become what the log is written to */
+	return output_close(command.program, start(argc, argv), EXIT_IO);
 }

@@ -124,25 +124,3 @@ folder_write(int fd, const char *name, const char *text)
 	errno = error;
 	return -1;
 }
-
-const char *
-secret_read(const char *path, char *buffer, size_t size)
-{
-	struct stat stat;
-	int file = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (file < 0)
-		return strerror(errno);
-	const char *why = NULL;
-	int len = 0;
-	if (fstat(file, &stat) != 0 || (len = read_to_end(file, buffer, size)) < 0)
-		why = strerror(errno);
-	else if (stat.st_mode & 077)
-		why = "others can read it: chmod 600 it";
-	else if ((size_t)len == size - 1)
-		why = "too long";
-	close(file);
-	if (!why)
-		buffer[strcspn(buffer, "\r\n")] = '\0';
-	return why ? why : buffer[0] ? NULL : "empty";
-}

@@ -20,8 +20,4 @@ int folder_read(int fd, const char *name, char *buffer, size_t size);
 /* Replaces a file as a whole. 0, or -1 with errno. */
 int folder_write(int fd, const char *name, const char *text);
 
-/* Reads a file that holds a secret, without its last line end. NULL, or a phrase for people: it cannot be read, or others
- * than its owner can read it, too. */
-const char *secret_read(const char *path, char *buffer, size_t size);
-
 #endif

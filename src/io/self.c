@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,14 @@ self_host(char *buffer, size_t size)
 	size_t len = strlen(buffer);
 	if (stat("/proc/self/ns/pid", &space) == 0 && (unsigned long)space.st_ino != FIRST_PID_NAMESPACE)
 		snprintf(buffer + len, size - len, ":%lu", (unsigned long)space.st_ino);
+}
+
+int
+self_files(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX ? INT_MAX : (int)limit.rlim_cur;
 }
 
 int

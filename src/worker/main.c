@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/options.h"
+#include "base/output.h"
 #include "codec/path.h"
 #include "core/lease.h"
 #include "core/limits.h"
@@ -43,6 +44,7 @@ static const char *
 check_queues(const char *text)
 {
 	char name[QUEUE_NAME_MAX + 1];
+	const char *all = text;
 	int count = 0;
 
 	for (;; text++) {
@@ -53,6 +55,9 @@ check_queues(const char *text)
 			return "a queue name is at most 32 of a-z, 0-9, - and _, beginning with a letter or digit";
 		if (++count > QUEUES_MAX)
 			return "too many queues";
+		for (const char *other = all; other < text; other += strcspn(other, ",") + 1)
+			if (strcspn(other, ",") == len && strncmp(other, text, len) == 0)
+				return "a queue stands twice";
 		text += len;
 		if (*text == '\0')
 			return NULL;
@@ -151,6 +156,10 @@ read_directories(struct worker_options *options)
 	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 	int len;
 
+	if (wanted.state_dir && !*wanted.state_dir)
+		return wrong("state-dir", "''", "the path of a directory is wanted");
+	if (wanted.work_dir && !*wanted.work_dir)
+		return wrong("work-dir", "''", "the path of a directory is wanted");
 	if (wanted.state_dir)
 		len = snprintf(options->state_dir, sizeof options->state_dir, "%s", wanted.state_dir);
 	else if (geteuid() == 0)
@@ -209,8 +218,8 @@ worker_options_arguments(const struct worker_options *options, int *count)
 	return options_arguments(&command, options->argc, options->argv, count);
 }
 
-int
-main(int argc, char **argv)
+static int
+start(int argc, char **argv)
 {
 	static struct worker_options options;
 	bool coordinator = argc > 1 && strcmp(argv[1], HELPER_COORDINATOR) == 0;
@@ -239,4 +248,11 @@ main(int argc, char **argv)
 	}
 	notify_open();
 	return service_run(&options);
+}
+
+int
+main(int argc, char **argv)
+{
+	output_open();	/* else a socket could become what the log is written to */
+	return output_close(command.program, start(argc, argv), EXIT_IO);
 }
