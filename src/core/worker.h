@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/histogram.h"
 #include "core/plan.h"
 #include "core/record.h"
 
@@ -33,6 +34,7 @@ struct worker_view {
 	int slots, running, unstarted, ending;	/* ending: ended, not yet recorded */
 	uint64_t started_total, finished_total, returned_total, revoked_total;
 	int64_t kill_by_ms;
+	struct histogram wait;	/* from the first sight of a claim to its start */
 };
 
 struct worker *worker_new(const struct worker_conf *conf);

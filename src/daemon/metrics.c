@@ -60,7 +60,7 @@ const struct metric_row metric_rows[METRICS] = {
 	    "Tasks that appeared while this dispatcher led." },
 	[METRIC_ASSIGNED] = { "zkq_tasks_assigned_total", METRIC_COUNTER, OF_LEADER, { "queue" }, "Tasks given to workers." },
 	[METRIC_FINISHED] = { "zkq_tasks_finished_total", METRIC_COUNTER, OF_LEADER, { "queue", "result" },
-	    "Tasks ended: done and failed (every other end on a worker) as workers report them; cancelled and dead by the leader." },
+	    "Tasks ended: done and failed (every other end there) as workers report them; cancelled, lost, dead by the leader." },
 	[METRIC_RETRIES] = { "zkq_task_retries_total", METRIC_COUNTER, OF_LEADER, { "queue", "cause" },
 	    "Tasks taken back: worker_lost." },
 	[METRIC_DISPATCH] = { "zkq_dispatch_duration_seconds", METRIC_HISTOGRAM, OF_LEADER, { 0 },

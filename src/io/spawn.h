@@ -12,6 +12,7 @@
 
 /* What the child was doing when it failed. */
 enum spawn_stage { SPAWN_FORK, SPAWN_SETUP, SPAWN_CHDIR, SPAWN_EXEC };
+#define SPAWN_STAGES (SPAWN_EXEC + 1)
 
 const char *spawn_stage_word(enum spawn_stage stage);
 

@@ -138,6 +138,7 @@ try_start(struct attempt *attempt, const struct task_spec *spec)
 			cgroup_remove(runner_cgroup(attempt->runner), attempt->group);
 		end_at_once(attempt, STATE_LOST, "spawn");
 		attempt->not_started = true;
+		attempt->failed_at = attempt->started > 0 ? SPAWN_FORK : SPAWN_SETUP;
 	}
 	arena_free(&arena);
 }
@@ -153,6 +154,7 @@ attempt_new(struct runner *runner, const struct message *message)
 	if (!attempt)
 		return NULL;
 	attempt->runner = runner;
+	attempt->failed_at = SPAWN_STAGES;
 	attempt->claim = *claim;
 	memcpy(id.queue, claim->queue, sizeof id.queue);
 	id.seg = claim->seg;
@@ -251,6 +253,7 @@ not_started(struct attempt *attempt)
 
 	snprintf(attempt->reason, sizeof attempt->reason, "%s: %s", spawn_stage_word(error->stage), strerror(error->error));
 	outcome->reason = attempt->reason;
+	attempt->failed_at = (int)error->stage;
 	if (error->stage == SPAWN_SETUP || passing(error->error)) {
 		log_error("task %s: cannot start: %s", attempt->id, attempt->reason);
 		outcome->state = STATE_LOST;

@@ -32,6 +32,7 @@ struct attempt {
 	bool exclusive;
 	enum attempt_phase phase;
 	bool not_started;		/* the system refused: "spawn" */
+	int failed_at;			/* enum spawn_stage; SPAWN_STAGES = it was started, or never tried */
 	bool forgotten;			/* nobody wants its result: it is freed when it has ended */
 	pid_t pid;			/* also of its group and session; 0 when nothing was started */
 	uint64_t start;			/* clock ticks since boot: whatever began earlier is not of this attempt */

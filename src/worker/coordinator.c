@@ -410,6 +410,9 @@ collect(const struct coordinator *c, struct snapshot *snapshot)
 	snapshot_check(snapshot, "takes tasks", !view.draining, "drains");
 	metrics_value(metrics, METRIC_WORKER_UP, view.registered);
 	metrics_value(metrics, METRIC_WORKER_DRAINING, view.draining);
+	metrics_value(metrics, METRIC_WORKER_SLOTS, c->options->slots);
+	metrics_value(metrics, METRIC_WORKER_USED, view.running);
+	metrics_histogram(metrics, METRIC_WAIT, &view.wait, NULL);
 	metrics_value(metrics, METRIC_DISK_FREE, (double)c->disk_free_bytes);
 }
 

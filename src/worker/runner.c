@@ -45,6 +45,7 @@ struct runner {
 	struct attempt *by_pid;		/* those RUNNING with a process */
 	struct attempt *clearing;	/* list */
 	struct arena arena;		/* for the message being handled */
+	struct counts counts;
 	int clear_passes;
 	bool stopping, leaving;
 	int exit_code;
@@ -83,6 +84,12 @@ const char *
 runner_inc(const struct runner *runner)
 {
 	return runner->inc;
+}
+
+const struct counts *
+runner_counts(const struct runner *runner)
+{
+	return &runner->counts;
 }
 
 bool
@@ -209,6 +216,7 @@ on_lease_end(void *context)
 		attempt_stop(attempt, STATE_LOST, "lease", 0);
 		killed++;
 	}
+	runner->counts.self_fenced += (uint64_t)killed;
 	if (killed > 0)
 		log_warning("runner: the lease has ended without a sign from ZooKeeper; exclusive tasks killed: %d", killed);
 }
@@ -251,6 +259,7 @@ finish(struct runner *runner, struct attempt *attempt)
 {
 	DL_DELETE(runner->clearing, attempt);
 	attempt_end(attempt);
+	counts_end(&runner->counts, attempt);
 	runner_log_event(runner, attempt, MSG_LOG_END, 0);
 	if (!attempt_pauses(attempt))
 		runner_report_end(runner, attempt);
@@ -424,10 +433,12 @@ start(struct runner *runner, const struct message *message)
 	}
 	HASH_ADD(hh, runner->attempts, claim.n, sizeof attempt->claim.n, attempt);
 	if (attempt->phase == ATTEMPT_ENDED) {
+		counts_end(&runner->counts, attempt);
 		if (!attempt_pauses(attempt))
 			runner_report_end(runner, attempt);
 		return;
 	}
+	runner->counts.started++;
 	HASH_ADD(hh_pid, runner->by_pid, pid, sizeof attempt->pid, attempt);
 	runner_log_event(runner, attempt, MSG_LOG_BEGIN, 0);
 	tell_number(runner, MSG_STARTED, attempt->claim.n);

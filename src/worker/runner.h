@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "worker/counts.h"
 #include "worker/message.h"
 
 struct attempt;
@@ -41,6 +42,7 @@ struct runner *runner_new(struct event_base *base, const struct runner_conf *con
 /* Does not stop attempts: they die with the process. The loop must not run afterwards. */
 void runner_free(struct runner *runner);
 const char *runner_inc(const struct runner *runner);
+const struct counts *runner_counts(const struct runner *runner);
 /* Takes fd: a coordinator is at its other end. Replaces the one before. */
 int runner_attach(struct runner *runner, int fd);
 /* Hangs up on the coordinator. */

@@ -149,6 +149,7 @@ collect(void *context, struct snapshot *snapshot)
 	const struct service *s = context;
 
 	snapshot_check(snapshot, "coordinator process", helper_pid(s->coordinator) > 0, "does not run");
+	counts_collect(runner_counts(s->runner), &snapshot->metrics);
 }
 
 static void

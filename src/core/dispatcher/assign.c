@@ -54,10 +54,10 @@ applied(struct dispatcher *d, struct act *act)
 		struct claim *claim = act->items[i];
 
 		claim->phase = CLAIM_HELD;
+		count_assigned(d, claim);
 		if (claim->task->wished)
 			cancel_task(d, claim->task);
 	}
-	d->assigned_total += (uint64_t)act->item_count;
 	release_run(d, folder);
 }
 

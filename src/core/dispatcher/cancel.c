@@ -292,6 +292,7 @@ ended(struct dispatcher *d, struct act *act, const struct reply *reply)
 	wish->busy = false;
 	if (reply->rc == RC_OK) {
 		plan_note(d->plan, NOTE_INFO, "task %s: cancelled while it waited", task_words(d, task));
+		count_end(d, &segment->queue->counts.cancelled);
 		task->wished = false;
 		wish_free(wish);
 		task_leave(d, task);

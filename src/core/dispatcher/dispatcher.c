@@ -170,27 +170,3 @@ dispatcher_step(struct dispatcher *d, const struct event *event, struct plan *pl
 	if (d->plan->arena.failed)
 		d->plan->failed = true;
 }
-
-void
-dispatcher_view(const struct dispatcher *d, struct dispatcher_view *view)
-{
-	bool reading = !d->folders_ready || !d->queues_listed;
-
-	for (const struct queue *queue = d->queues; queue; queue = queue->hh.next)
-		reading = reading || !(queue->ready || queue->gone || queue->broken != RC_OK);
-	memset(view, 0, sizeof *view);
-	if (d->standing == STAND_LEADING)
-		view->role = reading ? ROLE_TAKING_OVER : ROLE_LEADER;
-	else if (d->standing == STAND_BEHIND || d->standing == STAND_RANK || d->standing == STAND_OWN)
-		view->role = ROLE_CANDIDATE;
-	view->waiting = d->waiting;
-	view->claimed = d->claimed;
-	view->frozen = d->frozen;
-	view->segments = d->segments;
-	view->workers = HASH_COUNT(d->folders);
-	view->set_aside = d->set_aside;
-	view->assigned_total = d->assigned_total;
-	view->revoked_total = d->revoked_total;
-	view->refused_total = d->refused_total;
-	view->elections_won_total = d->elections_won_total;
-}

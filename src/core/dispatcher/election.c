@@ -337,6 +337,7 @@ election_lost(struct dispatcher *d)
 {
 	if (d->standing == STAND_LEADING) {
 		plan_note(d->plan, NOTE_WARNING, "dispatcher %s: session expired, no longer leads", d->name);
+		d->elections_lost_total++;
 		leader_stop(d);
 	}
 	turn(d, STAND_NOT);
@@ -368,6 +369,7 @@ void
 step_down(struct dispatcher *d, const char *why)
 {
 	plan_note(d->plan, NOTE_WARNING, "dispatcher %s: no longer leads: %s", d->name, why);
+	d->elections_lost_total++;
 	leader_stop(d);
 	if (d->connected)
 		find(d);

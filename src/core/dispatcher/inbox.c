@@ -280,9 +280,11 @@ moved_ok(struct dispatcher *d, struct act *act, const struct reply *reply)
 
 		if (!task->invalid && created->task.seq + 1 >= SEGMENT_SIZE)
 			full = true;
-		if (task->invalid)
+		if (task->invalid) {
 			plan_note(d->plan, NOTE_WARNING, "queue %s: '%s' in the inbox is no task: %s; dead letter %s",
 			    queue->name, task->name, task->invalid, task->token);
+			count_end(d, &queue->counts.dead);
+		}
 		drop(d, task);
 	}
 	plan_note(d->plan, NOTE_DEBUG, "queue %s: %d tasks moved from the inbox", queue->name, act->item_count);

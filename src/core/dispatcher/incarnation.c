@@ -46,6 +46,7 @@ claim_new(struct dispatcher *d, struct folder *folder, uint64_t n, struct task *
 	folder->unresolved++;
 	folder->unresolved_at[task->priority]++;
 	d->claimed++;
+	task->segment->queue->claimed++;
 	return claim;
 }
 
@@ -58,6 +59,9 @@ claim_free(struct dispatcher *d, struct claim *claim)
 	folder->unresolved--;
 	folder->unresolved_at[claim->task->priority]--;
 	d->claimed--;
+	claim->task->segment->queue->claimed--;
+	if (claim->phase == CLAIM_HELD)
+		claim->task->seen_ms = d->now_ms;	/* if it waits again, then from now on */
 	if (claim->phase == CLAIM_FROZEN)
 		d->frozen--;
 	if (claim->orders & 1 << VERB_RELEASE)
@@ -95,6 +99,7 @@ folder_free(struct dispatcher *d, struct folder *folder)
 	free(folder->returned);
 	free(folder->queues);
 	free(folder->strays);
+	free(folder->tallies);
 	free(folder);
 }
 
@@ -235,7 +240,7 @@ claim_listed(struct dispatcher *d, struct folder *folder, const struct node *nod
 	if (claim->phase == CLAIM_FROZEN) {
 		claim->phase = CLAIM_HELD;
 		d->frozen--;
-		d->assigned_total++;
+		count_assigned(d, claim);
 		if (claim->task->wished)
 			cancel_task(d, claim->task);
 	}
@@ -337,6 +342,8 @@ keep_report(struct dispatcher *d, struct folder *folder, const struct rec_report
 	if (folder->taken && !folder->draining && report->draining)
 		plan_note(d->plan, NOTICE, "worker %s: drains", folder->worker);
 	folder->slots = report->slots;
+	folder->in_use = report->in_use;
+	count_report(d, folder, report);
 	folder->ahead = report->ahead < AHEAD_MAX ? report->ahead : AHEAD_MAX;
 	folder->draining = report->draining;
 	uint64_t highest = report->low;

@@ -237,6 +237,7 @@ act_reply(struct dispatcher *d, const struct reply *reply)
 	if (reply->rc != RC_OK && reply->failed_op >= 0)
 		d->refused_total++;
 	if (reply->rc == RC_NONODE && reply->failed_op == 0) {
+		d->fenced_total++;
 		step_down(d, "its candidate is gone from the election");
 		return;
 	}
@@ -289,6 +290,7 @@ leader_stop(struct dispatcher *d)
 	d->folders_ready = d->assign_listed = d->queues_listed = d->ready_said = d->place_due = false;
 	memset(d->waiting_at, 0, sizeof d->waiting_at);
 	d->waiting = d->claimed = d->frozen = d->segments = d->set_aside = 0;
+	d->last_assign_wall_ms = d->last_end_wall_ms = 0;
 	d->server_time_known = false;
 	free(d->place_workers);
 	free(d->place_folders);

@@ -223,16 +223,20 @@ static void
 fulfil(struct dispatcher *d, struct claim *claim)
 {
 	struct task *task = claim->task;
+	struct queue_counts *counts = &task->segment->queue->counts;
 	enum fate fate = claim->fate;
 
 	if (fate == FATE_REQUEUE) {
+		counts->worker_lost++;
 		task->crashes = crashes_after(claim);
 		task->runs = claim->run;
 		task->retry_known = task->retry_there = task->suspect = true;
 	} else if (fate == FATE_DEAD) {
+		count_end(d, &counts->dead);
 		plan_note(d->plan, NOTE_WARNING, "task %s: dead letter: its worker was lost %u times while it ran there alone",
 		    task_words(d, task), crashes_after(claim));
 	} else if (fate == FATE_LOST) {
+		count_end(d, &counts->lost);
 		plan_note(d->plan, NOTE_WARNING, "task %s: lost with worker %s; it must not run twice", task_words(d, task),
 		    claim->folder->worker);
 	}

@@ -237,6 +237,7 @@ segment_listed(struct dispatcher *d, struct poll *poll, const struct reply *repl
 		task = task_new(d, segment, name);
 		if (!task)
 			return;
+		queue->counts.submitted += queue->ready;
 		task->retry_known = !segment->retries;
 		if (!segment->retries)
 			task_wait(d, task);

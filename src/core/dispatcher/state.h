@@ -134,6 +134,7 @@ struct task {
 		uint32_t mark;
 	} aux;
 	uint64_t key_hash;
+	int64_t seen_ms;	/* since when it has been seen waiting, for metrics */
 	uint32_t seq;
 	uint32_t runs, crashes;	/* of the retry record, when retry_known */
 	uint8_t priority;
@@ -268,6 +269,8 @@ struct queue {
 	struct class *classes;
 	struct class *class_turn;
 	uint32_t waiting;	/* in lanes */
+	uint32_t claimed;
+	struct queue_counts counts;
 	uint32_t waiting_at[PRIORITY_MAX + 1];
 	bool rolling;
 	struct inbox inbox;
@@ -365,8 +368,10 @@ struct folder {
 	uint64_t returned_total, returned_base;	/* base: total when all claims were last compared */
 	uint64_t *returned;
 	int returned_count;
-	int slots, ahead;
+	int slots, ahead, in_use;
 	bool draining;
+	struct tally *tallies;	/* what it said of each queue; NULL before the first report */
+	int tally_count;
 	/* the session */
 	enum live live;
 	bool sight;		/* live- was missing when the folder had lost_version */
@@ -398,6 +403,12 @@ struct folder {
 	int picked_count;
 	struct node *strays;	/* orders without a claim, found by the last listing */
 	int stray_count;
+};
+
+/* What a report said of one queue. */
+struct tally {
+	char queue[QUEUE_NAME_MAX + 1];
+	uint64_t done, failed;
 };
 
 /* Where the numbers of a lost incarnation ended: its runner may live, and come back after its folder was deleted. */
@@ -432,6 +443,14 @@ void revoke_run(struct dispatcher *d);
 void assign_run(struct dispatcher *d);
 /* Orders back unstarted claims of lower priority where a worker holds more than it wants. */
 void release_run(struct dispatcher *d, struct folder *folder);
+
+/* ---- counts: count.c ---- */
+
+void count_assigned(struct dispatcher *d, const struct claim *claim);
+/* What a report says of ended tasks, compared with the one before. */
+void count_report(struct dispatcher *d, struct folder *folder, const struct rec_report *report);
+/* The leader has ended a task itself, one of the queue's counts. */
+void count_end(struct dispatcher *d, uint64_t *count);
 
 /* ---- inbox, cancel, retention ---- */
 
@@ -525,7 +544,9 @@ struct dispatcher {
 	int64_t server_ahead_ms;	/* server clock - now_ms, at most */
 	/* counts for the view */
 	uint64_t waiting, claimed, frozen, segments, set_aside;
-	uint64_t assigned_total, revoked_total, refused_total, elections_won_total;
+	uint64_t assigned_total, revoked_total, refused_total, fenced_total, elections_won_total, elections_lost_total;
+	struct histogram dispatch;
+	int64_t last_assign_wall_ms, last_end_wall_ms;
 	bool stopping;
 };
 

@@ -229,6 +229,7 @@ task_new(struct dispatcher *d, struct segment *segment, const struct task_name *
 	task->priority = name->priority <= PRIORITY_MAX ? name->priority : PRIORITY_MAX;
 	memcpy(task->token, name->token, sizeof task->token);
 	task->phase = TASK_UNREAD;
+	task->seen_ms = d->now_ms;
 	if (!segment_put(d, segment, task)) {
 		free(task);
 		return NULL;

@@ -57,6 +57,7 @@ claim_add(struct worker *worker, const struct node *node, enum claim_state state
 		return NULL;
 	claim->node = node_claim(worker->name, worker->inc, node->n, node->queue, node->seg, &node->task, node->run,
 	    node->fence);
+	claim->seen_ms = worker->now_ms;
 	claim->state = state;
 	claim->has_retry = node->run > 1;
 	claim->retry = node->run > 1 ? READ_NOT : READ_HAVE;
@@ -492,6 +493,7 @@ start(struct worker *worker, struct claim *claim)
 	claim->in_runner = true;
 	claim_move(worker, claim, CLAIM_RUNNING);
 	worker->started_total++;
+	histogram_add(&worker->wait, worker->now_ms - claim->seen_ms);
 	plan_note(worker->plan, NOTE_DEBUG, "task %s: started, run %u", claim_id(worker, claim), claim->node.run);
 }
 

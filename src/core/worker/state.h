@@ -100,6 +100,7 @@ struct claim {
 	bool adopted;		/* from an earlier coordinator of this life */
 	bool in_runner;		/* the runner holds something of it */
 	bool marked;		/* carries the "started" mark */
+	int64_t seen_ms;	/* for metrics */
 	bool has_retry;		/* there is a retry record: deleted when the task ends */
 	bool suspect;
 	uint32_t crashes;	/* of the retry record */
@@ -308,6 +309,7 @@ struct worker {
 	struct life life;
 
 	uint64_t started_total, finished_total, returned_total, revoked_total;
+	struct histogram wait;
 };
 
 /* worker.c */

@@ -167,6 +167,7 @@ worker_view(const struct worker *worker, struct worker_view *view)
 	view->returned_total = worker->returned_total;
 	view->revoked_total = worker->revoked_total;
 	view->kill_by_ms = worker->lease.kill_by_ms;
+	view->wait = worker->wait;
 }
 
 /* ---- events ---- */
