@@ -20,6 +20,18 @@ refusal_word(enum refusal refusal)
 	return "?";
 }
 
+int
+place_room(int slots, int ahead, const uint32_t unresolved_at[PRIORITY_MAX + 1], int priority)
+{
+	uint32_t same_or_higher = 0, lower = 0;
+
+	for (int p = PRIORITY_MIN; p <= PRIORITY_MAX; p++)
+		*(p >= priority ? &same_or_higher : &lower) += unresolved_at[p];
+	if (lower > (uint32_t)slots)
+		lower = (uint32_t)slots;
+	return slots + ahead - (int)same_or_higher - (int)lower;
+}
+
 /* What keeps the worker from one more, given that idle slots only are filled (idle_only). */
 static enum refusal
 refusal_of(const struct place_class *class, const struct place_worker *worker)

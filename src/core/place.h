@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/limits.h"
 #include "core/rng.h"
 
 /* Why a worker gets none (more). */
@@ -41,6 +42,11 @@ struct place_worker {
 	int count;		/* tasks it gets */
 	enum refusal refusal;	/* why not more; REFUSAL_NONE when n ran out first */
 };
+
+/* What a worker with so many slots, that wants so many unstarted claims ahead and has these unresolved claims of each
+ * priority, may still be given at one priority; may be < 0. Lower ones that may be running count, those behind them do
+ * not: the worker gives them back. */
+int place_room(int slots, int ahead, const uint32_t unresolved_at[PRIORITY_MAX + 1], int priority);
 
 /* Spreads n tasks round robin over the workers with room, beginning behind *turn (an index into
  * workers, moved on by the call; idle slots are filled before anything waits ahead). Returns how

@@ -10,20 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What this worker may still be given at a priority: lower ones that may be running count, those behind
- * them do not: the worker gives them back. */
+/* What this worker may still be given at a priority, in the multi at hand. */
 static int
 room_at(const struct folder *folder, int priority)
 {
-	uint32_t same_or_higher = 0;
-
-	for (int p = priority; p <= PRIORITY_MAX; p++)
-		same_or_higher += folder->unresolved_at[p];
-	uint32_t lower = folder->unresolved - same_or_higher;
-	if (lower > (uint32_t)folder->slots)
-		lower = (uint32_t)folder->slots;
-	int room = folder->slots + folder->ahead - (int)same_or_higher - (int)lower;
+	int room = place_room(folder->slots, folder->ahead, folder->unresolved_at, priority);
 	int space = MULTI_TASKS_MAX - folder->picked_count;
+
 	return room < space ? room : space;
 }
 
