@@ -136,8 +136,8 @@ void zkq_free(void *memory);
 struct zkq_info {
 	const char *id;
 	const char *queue, *name, *state;	/* state: "waiting", "running", "done", "failed" ... */
-	const char *reason;		/* why it waits (NoLeader, NoWorker, NoSlot, QueuePaused, Inbox) or how it ended;
-					 * may be NULL */
+	const char *reason;		/* why it does not run (one of the words of zkq-status(1)) or how it ended; may be
+					 * NULL */
 	const char *worker;		/* that has or had it, may be NULL */
 	int priority;			/* -1 = unknown (ended tasks do not keep it) */
 	int ended;			/* the result is there; the fields below are meaningful */
@@ -147,6 +147,8 @@ struct zkq_info {
 	int attempt;
 	const char *fence;		/* 32 hex digits or NULL */
 	int64_t submitted_ms;		/* server time of creation; 0 = unknown */
+	int64_t claimed_ms;		/* of a live task: server time at which its worker was given it; 0 = unknown. The worker
+					 * starts it at once when a slot is free; short tasks may queue there for a moment */
 	int64_t started_ms, ended_ms;	/* worker's clock; 0 = unknown */
 	double run_seconds, cpu_seconds;
 	uint64_t max_rss_bytes, stdout_bytes, stderr_bytes, dropped_bytes;
@@ -171,23 +173,74 @@ int zkq_wait(struct zkq *handle, const char *const *ids, int count, zkq_info_fn 
 int zkq_wait_wait(struct zkq *handle, const char *id, int timeout_ms, zkq_info_fn *callback, void *context);
 /* What is known of each id now, live or ended: one callback for each, ZKQ_ENOENT for those that are nowhere.
  * An inbox name ("t-0000000000") is followed through moved/. Asynchronous; done, which may be NULL, comes
- * last. */
+ * last. The reason Priority is told from NoSlot in queues of at most 64 segments (32,000 tasks) only. */
 int zkq_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *callback,
     zkq_done_fn *done, void *context);
 /* The same, blocking: callbacks run before it returns. Returns ZKQ_OK or the first error that stopped it,
  * which those get that were not told of yet. */
 int zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_info_fn *callback,
     void *context);
-/* All live tasks of queue (NULL = all queues), in order of start, and with ended != 0 the results after them,
- * oldest first, or with a limit the latest first. At most limit callbacks (0 = all); index counts them; total
- * counts all. Costs one listing per segment, and a read per result. What live tasks carry is read only with a
- * limit of at most 1,000: otherwise their name, json and submitted_ms are not known. Asynchronous; done, which
- * may be NULL, comes last. */
-int zkq_list(struct zkq *handle, const char *queue, int ended, int limit, zkq_info_fn *callback,
-    zkq_done_fn *done, void *context);
+
+/* Which tasks a list is of; zero is "any" and "all". */
+struct zkq_list_options {
+	size_t size;			/* sizeof(struct zkq_list_options); zero the rest before filling it */
+	const char *queue;		/* NULL = all */
+	int ended;			/* 0 live tasks, 1 live tasks and then results, 2 results only */
+	int limit;			/* at most so many callbacks; 0 = all */
+	int ended_limit;		/* > 0: for results this instead of what limit leaves */
+	const char *const *states;	/* NULL-terminated: only those in one of these; NULL = any */
+	const char *worker;		/* only those that it has or had; NULL = any */
+	int failed;			/* of results only those that are not "done" */
+	int64_t since_ms;		/* of results only those of tasks that ended then or later */
+	int newest;			/* > 0: looks at about so many results only, at no fewer than 20 of each queue, in the
+					 * segments submitted to last */
+};
+
+/* Live tasks in order of start, then results: oldest first, or with a limit or newest the latest segments' first. index
+ * counts callbacks; total counts all that match, of results under a limit only those given when states, worker, failed
+ * or since_ms choose. options may be NULL. Costs some listings per segment, and a read per result; what live tasks carry
+ * is read only with a limit of at most 1,000: otherwise their name, json, submitted_ms and claimed_ms are not known.
+ * Asynchronous; done, which may be NULL, comes last. */
+int zkq_list(struct zkq *handle, const struct zkq_list_options *options, zkq_info_fn *callback, zkq_done_fn *done,
+    void *context);
 /* The same, blocking: returns the error; *total, if not NULL, is what done would be told. */
-int zkq_list_wait(struct zkq *handle, const char *queue, int ended, int limit, int timeout_ms, zkq_info_fn *callback,
+int zkq_list_wait(struct zkq *handle, const struct zkq_list_options *options, int timeout_ms, zkq_info_fn *callback,
     void *context, int *total);
+
+/* A worker, as a task that waits sees it. */
+struct zkq_candidate {
+	const char *worker;
+	const char *reason;	/* why it takes the task not: "NoMatch(queue)", "Draining", "WorkerLost", "NoSlot", "NoFreeSlot";
+				 * NULL = it has room */
+	int slots, running, claims;	/* claims: given to it and not ended, running ones included */
+	int next;		/* the task would be given to this one, if nothing went before it */
+};
+
+struct zkq_explanation {
+	const struct zkq_info *info;	/* as zkq_get() tells it */
+	const char *const *paths;	/* where it stands in the tree, for zkCli: path_count of them */
+	int path_count;
+	int64_t higher;			/* waiting tasks of a higher priority in all queues that share a worker with its own;
+					 * -1 = it does not wait */
+	int64_t before;			/* ... of its own priority and queue that go before it; -1 = not known */
+	int64_t behind;			/* ... of its queue that go after it; -1 = not known */
+	int leads;			/* a dispatcher does */
+	const char *remedy;		/* what would have to change for it to run, one sentence; NULL = it runs or has ended */
+	int64_t lost_after_ms;		/* of its worker: if that is lost, so long until its tasks are given to others; 0 = unknown
+					 * or it has none */
+	const struct zkq_candidate *workers;	/* of a task that waits: worker_count of them, in order of name */
+	int worker_count;
+};
+
+/* index: of the id in the call. explanation is NULL unless error is ZKQ_OK. */
+typedef void zkq_explain_fn(void *context, int index, int error, const struct zkq_explanation *explanation);
+/* Why tasks run or do not, by the rules of the dispatcher, from the tree: one callback for each id, as zkq_get().
+ * Costs one listing per segment of every queue when one of them waits. Asynchronous; done, which may be NULL, comes
+ * last. */
+int zkq_explain(struct zkq *handle, const char *const *ids, int count, zkq_explain_fn *callback, zkq_done_fn *done,
+    void *context);
+int zkq_explain_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_explain_fn *callback,
+    void *context);
 
 /* Asks for the end of tasks. One callback for each id: ZKQ_OK: it has ended since (info is the result; a task
  * may still have succeeded); ZKQ_EENDED: had ended before (info is the result); ZKQ_ENOENT ... reason, for
@@ -282,6 +335,8 @@ struct zkq_worker_info {
 	uint64_t mem_total_bytes, mem_free_bytes, disk_free_bytes;	/* 0 = unknown */
 	int64_t seen_ms;		/* how much older its last report is than the newest thing known of the ensemble's
 					 * clock; -1 = unknown */
+	int64_t since_ms;		/* server time of its registration; 0 = unknown */
+	int64_t lost_after_ms;		/* if it is lost, so long until its tasks are given to others; 0 = unknown */
 	const char *queues;		/* comma-separated */
 	const char *json;		/* its record as stored */
 };
@@ -307,6 +362,12 @@ struct zkq_queue_info {
 	int64_t paused_until_ms;	/* on the ensemble's clock; 0 = until it is resumed */
 	int64_t paused_left_ms;		/* until then, from the ensemble's clock to ours; -1 = without end */
 	int64_t waiting, running, results, dead, inbox;
+	int workers;			/* that serve it, lost and draining ones not counted */
+	int slots;			/* of these */
+	int free_slots;			/* of these, not taken by any queue */
+	const char *reason;		/* why its next task of priority 5 would wait, in a word of zkq-status(1): "NoWorker", "NoSlot"
+					 * ...; NULL = it would not */
+	int64_t done, failed;		/* tasks that its present workers have ended since they were started: done, otherwise */
 	int64_t oldest_ms;		/* age of the first live task: from the ensemble's clock to ours, never negative;
 					 * -1 = none or unknown */
 	const char *json;		/* configuration as stored */

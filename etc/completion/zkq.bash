@@ -10,7 +10,7 @@ _zkq_own()
 	case $1 in
 	submit) echo "$task --file= --wait --follow --dry-run" ;;
 	run) echo "$task" ;;
-	status) echo '--queue= --state= --worker= --all --failed --since= --limit=' ;;
+	status) echo '--queue= --state= --worker= --all --failed --since= --limit= --watch' ;;
 	show) echo '--short' ;;
 	wait) echo '--any --progress' ;;
 	cancel) echo '--reason=' ;;
@@ -33,8 +33,8 @@ _zkq_common()
 {
 	case $1 in
 	zkq-*) ;;
-	dev) echo '--json --no-header --color= --utc' ;;
-	*) echo '--zk= --root= --auth-file= --timeout= --config= --json --no-header --color= --utc' ;;
+	dev) echo '--json --output= --no-header --color= --utc' ;;
+	*) echo '--zk= --root= --auth-file= --timeout= --config= --json --output= --no-header --color= --utc' ;;
 	esac
 	echo '--quiet --verbose --help --version'
 }
@@ -55,7 +55,7 @@ _zkq_value()
 
 _zkq()
 {
-	local commands='submit run status show wait logs cancel results worker queue ping doctor purge dev help'
+	local commands='submit run status show explain wait logs cancel results worker queue ping doctor purge dev help'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]##*/} at=1 command= own i
 
 	# "=" is a word of its own here: --color=al is "--color" "=" "al".
@@ -114,5 +114,5 @@ _zkq()
 	return 0
 }
 
-complete -F _zkq zkq zkq-cancel zkq-dev zkq-dispatcher zkq-doctor zkq-logs zkq-ping zkq-purge zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
+complete -F _zkq zkq zkq-cancel zkq-dev zkq-dispatcher zkq-doctor zkq-explain zkq-logs zkq-ping zkq-purge zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
     zkq-worker

@@ -467,6 +467,20 @@ refuse(const struct options *options, int result, const char *word)
 	return options_wrong(options, "unknown option '-%c'", optopt);
 }
 
+/* Of an option whose argument may be missing, and was not attached. */
+static char *
+missing_argument(const struct option_row *row, int argc, char **argv)
+{
+	char *next = optind < argc ? argv[optind] : NULL;
+
+	/* "5", "500ms"; not what only begins like a number. */
+	size_t digits = next ? strspn(next, "0123456789") : 0;
+	if (!digits || strlen(next + digits) > 2)
+		return (char *)row->bare;
+	optind++;
+	return next;
+}
+
 /* The next option: index of its row, -1 at the end, -2 when it cannot be read; then *result is getopt's. */
 static int
 next_option(const struct option_row *const *rows, int count, int argc, char **argv, const char *shorts,
@@ -482,6 +496,8 @@ next_option(const struct option_row *const *rows, int count, int argc, char **ar
 	for (chosen = 0; chosen < count; chosen++)
 		if (*result == LONG_BASE + chosen || (*result < LONG_BASE && rows[chosen]->letter == *result))
 			break;
+	if (rows[chosen]->bare && !optarg)
+		optarg = missing_argument(rows[chosen], argc, argv);
 	return chosen;
 }
 
@@ -525,7 +541,7 @@ options_parse(const struct options *options, int argc, char **argv)
 {
 	const struct option_row *rows[ROWS_MAX];
 	struct option longs[ROWS_MAX + 1];
-	char shorts[3 * ROWS_MAX + 3];
+	char shorts[4 * ROWS_MAX + 3];
 	int count = collect(options, rows), chosen, result;
 	size_t used = 0;
 
@@ -540,6 +556,8 @@ options_parse(const struct options *options, int argc, char **argv)
 		if (rows[i]->letter) {
 			shorts[used++] = rows[i]->letter;
 			if (rows[i]->argument)
+				shorts[used++] = ':';
+			if (rows[i]->bare)
 				shorts[used++] = ':';
 		}
 	}
@@ -571,13 +589,12 @@ options_parse(const struct options *options, int argc, char **argv)
 		default:
 			break;
 		}
-		const char *text = optarg ? optarg : row->bare;
-		const char *why = take(row, text);
+		const char *why = take(row, optarg);
 		if (why)
-			return options_wrong(options, "option '--%s': '%s': %s", row->name, text, why);
+			return options_wrong(options, "option '--%s': '%s': %s", row->name, optarg, why);
 		if (row->given)
 			*row->given = true;
-		set_origin(chosen, FROM_OPTION, text, NULL);
+		set_origin(chosen, FROM_OPTION, optarg, NULL);
 	}
 }
 
@@ -585,14 +602,12 @@ options_parse(const struct options *options, int argc, char **argv)
 static void
 print_row(const struct option_row *row, FILE *out)
 {
-	char left[64];
+	char left[64], letter[8] = "    ";
 
 	if (row->letter)
-		snprintf(left, sizeof left, "  -%c, --%s%s%s", row->letter, row->name, row->argument ? "=" : "",
-		    row->argument ? row->argument : "");
-	else
-		snprintf(left, sizeof left, "      --%s%s%s%s", row->name, row->bare ? "[=" : row->argument ? "=" : "",
-		    row->argument ? row->argument : "", row->bare ? "]" : "");
+		snprintf(letter, sizeof letter, "-%c, ", row->letter);
+	snprintf(left, sizeof left, row->bare ? "  %s--%s[%s%s]" : "  %s--%s%s%s", letter, row->name, row->argument ? "=" : "",
+	    row->argument ? row->argument : "");
 	fprintf(out, "%-*s", HELP_COLUMN - 2, left);
 	if (strlen(left) > HELP_COLUMN - 2)
 		fprintf(out, "\n%*s", HELP_COLUMN, "");

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "base/terminal.h"
@@ -20,6 +21,7 @@ struct table {
 	int column_count, row_count, row_room;
 	struct cell *cells;	/* row by row */
 	int *widths;
+	int *shown, shown_count;	/* the columns that are printed */
 };
 
 struct table *
@@ -32,7 +34,39 @@ table_new(const struct table_column *columns, int count)
 	table->widths = memory_new((size_t)count * sizeof *table->widths);
 	for (int i = 0; i < count; i++)
 		table->widths[i] = terminal_width(columns[i].title);
+	table_choose(table, NULL, NULL, NULL);
 	return table;
+}
+
+static void
+show(struct table *table, int column)
+{
+	table->shown = memory_resize(table->shown, (size_t)table->shown_count + 1, sizeof *table->shown);
+	table->shown[table->shown_count++] = column;
+}
+
+bool
+table_choose(struct table *table, const char *fields, const char **wrong, int *len)
+{
+	table->shown_count = 0;
+	for (int i = 0; !fields && i < table->column_count; i++)
+		if (!table->columns[i].extra)
+			show(table, i);
+	for (const char *p = fields; p; p = *p ? p + 1 : NULL) {
+		int n = (int)strcspn(p, ","), i = 0;
+
+		while (i < table->column_count && (strncasecmp(table->columns[i].field, p, (size_t)n) != 0 ||
+		    table->columns[i].field[n]))
+			i++;
+		if (i == table->column_count || !n) {
+			*wrong = p;
+			*len = n;
+			return false;
+		}
+		show(table, i);
+		p += n;
+	}
+	return true;
 }
 
 void
@@ -44,6 +78,7 @@ table_free(struct table *table)
 		free(table->cells[i].text);
 	free(table->cells);
 	free(table->widths);
+	free(table->shown);
 	free(table);
 }
 
@@ -80,9 +115,10 @@ table_rows(const struct table *table)
 
 /* The last column is not padded, and cut where the terminal ends. */
 static void
-print_cell(const struct table *table, FILE *out, int column, const char *text, int width, int sgr, int room)
+print_cell(const struct table *table, FILE *out, int at, const char *text, int width, int sgr, int room)
 {
-	bool last = column == table->column_count - 1;
+	int column = table->shown[at];
+	bool last = at == table->shown_count - 1;
 	int pad = table->widths[column] - width;
 	char *cut = NULL;
 
@@ -106,19 +142,25 @@ table_print(const struct table *table, FILE *out, bool header, bool color, int w
 {
 	int used = 0;
 
-	for (int i = 0; i < table->column_count - 1; i++)
-		used += table->widths[i] + GAP;
+	for (int i = 0; i < table->shown_count - 1; i++)
+		used += table->widths[table->shown[i]] + GAP;
 	int room = width > 0 ? (width - used > 8 ? width - used : 8) : 0;
 	if (header) {
-		for (int i = 0; i < table->column_count; i++)
-			print_cell(table, out, i, table->columns[i].title, terminal_width(table->columns[i].title), 0, room);
+		for (int i = 0; i < table->shown_count; i++) {
+			const char *title = table->columns[table->shown[i]].title;
+
+			print_cell(table, out, i, title, terminal_width(title), 0, room);
+		}
 		putc('\n', out);
 	}
 	for (int r = 0; r < table->row_count; r++) {
 		const struct cell *row = table->cells + (size_t)r * (size_t)table->column_count;
 
-		for (int i = 0; i < table->column_count; i++)
-			print_cell(table, out, i, row[i].text, row[i].width, color ? row[i].sgr : 0, room);
+		for (int i = 0; i < table->shown_count; i++) {
+			const struct cell *cell = &row[table->shown[i]];
+
+			print_cell(table, out, i, cell->text, cell->width, color ? cell->sgr : 0, room);
+		}
 		putc('\n', out);
 	}
 }

@@ -47,6 +47,8 @@ const struct option_row connection_options[] = {
 
 const struct option_row common_options[] = {
 	{ .name = "json", .kind = OPTION_FLAG, .into = &settings.json, .help = "print JSON" },
+	{ .letter = 'o', .name = "output", .argument = "FIELDS", .kind = OPTION_TEXT, .into = &settings.fields,
+	    .help = "of lists these columns, in this order: name,state,..." },
 	{ .name = "no-header", .kind = OPTION_FLAG, .into = &settings.no_header, .section = "client",
 	    .help = "tables without their first line" },
 	{ .name = "color", .argument = "WHEN", .kind = OPTION_COLOR, .into = &settings.color, .preset = "auto",
@@ -91,6 +93,12 @@ cli_left(void)
 	int64_t left = began_ms + settings.timeout_ms - cli_now();
 
 	return left < 1 ? 1 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+void
+cli_restart(void)
+{
+	began_ms = cli_now();
 }
 
 bool

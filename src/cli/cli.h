@@ -30,7 +30,7 @@ struct command {
 	int (*run)(int argc, char **argv);	/* argv: operands, NULL-terminated; returns the exit code */
 };
 
-extern const struct command command_doctor, command_purge, command_ping, command_logs, command_submit, command_run, command_status, command_show, command_wait, command_cancel,
+extern const struct command command_doctor, command_purge, command_ping, command_logs, command_submit, command_run, command_status, command_show, command_explain, command_wait, command_cancel,
     command_results, command_worker_list, command_queue_list, command_queue_show, command_queue_create,
     command_queue_pause, command_queue_resume, command_dev;
 
@@ -41,6 +41,7 @@ struct settings {
 	bool timeout_given;	/* on the command line: then wait, run and submit -w wait no longer for the task */
 	int session_ms;		/* session time-out to ask for; 0 = the library's; no option: commands set it */
 	bool json, no_header, quiet, verbose, utc;
+	const char *fields;	/* columns of lists; NULL = as they are */
 	enum color_when color;
 };
 extern struct settings settings;
@@ -91,6 +92,7 @@ int cli_open(struct zkq **handle, bool connect);
 int cli_connect(struct zkq *handle);
 /* Milliseconds of settings.timeout_ms left since the command began; at least 1. */
 int cli_left(void);
+void cli_restart(void);		/* as if it began now */
 bool cli_over(void);		/* whether that time is over */
 int64_t cli_now(void);		/* monotonic milliseconds */
 int64_t cli_wall(void);		/* milliseconds since 1970 */

@@ -99,6 +99,40 @@ info_last_line(const struct zkq_info *info)
 	return line;
 }
 
+static void
+print_safe(const char *text)
+{
+	terminal_write(stdout, text, strlen(text), false);
+}
+
+/* "default.4.q8w2e5r1ty0u  date  DONE  exit 0  0.002 s on w1    "Fri Nov 20 09:41:07 UTC 2026"". */
+void
+info_print_line(const struct zkq_info *info)
+{
+	char state[32], outcome[INFO_TEXT];
+	char *line = info_last_line(info);
+
+	info_outcome(info, outcome);
+	print_safe(info->id);
+	fputs("  ", stdout);
+	print_safe(info->name ? info->name : "-");
+	printf("  %s", info_state(info, state));
+	if (*outcome) {
+		fputs("  ", stdout);
+		print_safe(outcome);
+	}
+	if (info->ended && info->started_ms > 0)
+		printf("  %.3f s", info->run_seconds);
+	if (info->worker) {
+		fputs(" on ", stdout);
+		print_safe(info->worker);
+	}
+	if (*line)
+		printf("    \"%s\"", line);
+	putchar('\n');
+	free(line);
+}
+
 const char *
 info_time(int64_t wall_ms, char buffer[32])
 {
@@ -141,6 +175,7 @@ info_json(struct jsonout *json, const struct zkq_info *info)
 		jsonout_number(json, "attempt", info->attempt);
 	known(json, "fence", info->fence);
 	known_time(json, "submitted", info->submitted_ms);
+	known_time(json, "claimed", info->claimed_ms);
 	known_time(json, "started", info->started_ms);
 	if (info->ended) {
 		known_time(json, "ended", info->ended_ms);
@@ -213,18 +248,27 @@ info_json_line(struct jsonout *json, const char *schema)
 	jsonout_string(json, "schema", schema);
 }
 
-static const struct table_column columns[] = {
-	{ .title = "ID" }, { .title = "NAME", .max = 20 }, { .title = "QUEUE" }, { .title = "STATE" },
-	{ .title = "TRY", .right = true }, { .title = "AGE", .right = true }, { .title = "TIME", .right = true },
-	{ .title = "WORKER / REASON" },
+const struct table_column info_columns[] = {
+	{ .title = "ID", .field = "id" }, { .title = "NAME", .field = "name", .max = 20 },
+	{ .title = "QUEUE", .field = "queue" }, { .title = "STATE", .field = "state" },
+	{ .title = "TRY", .field = "try", .right = true }, { .title = "AGE", .field = "age", .right = true },
+	{ .title = "TIME", .field = "time", .right = true }, { .title = "WORKER / REASON", .field = "where" },
+	{ .title = "WORKER", .field = "worker", .extra = true }, { .title = "REASON", .field = "reason", .extra = true },
+	{ .title = "PRIO", .field = "priority", .right = true, .extra = true },
+	{ .title = "SUBMITTED", .field = "submitted", .extra = true }, { .title = "STARTED", .field = "started", .extra = true },
+	{ .title = "ENDED", .field = "ended", .extra = true }, { .title = "EXIT", .field = "exit", .right = true, .extra = true },
+	{ .title = "SIGNAL", .field = "signal", .right = true, .extra = true },
+	{ .title = "FENCE", .field = "fence", .extra = true }, { .title = "OUTPUT", .field = "output", .extra = true },
 };
 
-#define COLUMNS ((int)(sizeof columns / sizeof columns[0]))
+#define COLUMNS INFO_COLUMNS
+_Static_assert(sizeof info_columns / sizeof info_columns[0] == INFO_COLUMNS, "as many as info.h says");
 
-struct table *
-info_table(void)
+/* When it began to run, as far as is known. */
+static int64_t
+began(const struct zkq_info *info)
 {
-	return table_new(columns, COLUMNS);
+	return info->started_ms > 0 ? info->started_ms : info->claimed_ms;
 }
 
 /* "-" for what has not begun; for what runs, until now by the clock of this host. */
@@ -233,46 +277,46 @@ run_time(const struct zkq_info *info, char buffer[DURATION_SIZE])
 {
 	if (info->ended && info->started_ms > 0)
 		return duration_clock((int64_t)(info->run_seconds * 1000 + 500), buffer);
-	if (!info->ended && info->started_ms > 0)
-		return duration_clock(cli_wall() - info->started_ms, buffer);
+	int64_t ran_ms = cli_wall() - began(info);
+	if (!info->ended && began(info) > 0)
+		return duration_clock(ran_ms < 0 ? 0 : ran_ms, buffer);
 	return NULL;
+}
+
+/* The column that says most: the worker of what runs, the reason of what waits, the end of what failed. */
+static void
+where(const struct zkq_info *info, const char *outcome, const char *line, char *text, size_t size)
+{
+	if (info->ended && !is(info, "done"))
+		snprintf(text, size, "%s%s%.200s", outcome, *outcome && *line ? ": " : "", line);
+	else if (info->ended || !info->worker)
+		snprintf(text, size, *outcome && !info->ended ? "(%s)" : "%s", info->ended && info->worker ? info->worker :
+		    *outcome ? outcome : "-");
+	else
+		snprintf(text, size, "%s%s%s%s", info->worker, *outcome ? " (" : "", outcome, *outcome ? ")" : "");
 }
 
 void
 info_row(struct table *table, const struct zkq_info *info)
 {
 	char state[32], attempt[16], age[DURATION_SIZE], clock[DURATION_SIZE], outcome[INFO_TEXT], last[2 * INFO_TEXT];
-	const char *cells[COLUMNS];
+	char priority[16], code[16], number[16], times[3][32];
+	char *line = info_last_line(info);
 
 	info_outcome(info, outcome);
-	if (info->ended && !is(info, "done")) {
-		char *line = info_last_line(info);
-
-		snprintf(last, sizeof last, "%s%s%.200s", outcome, *outcome && *line ? ": " : "", line);
-		free(line);
-	} else if (info->ended || !info->worker) {
-		snprintf(last, sizeof last, *outcome && !info->ended ? "(%s)" : "%s", info->ended && info->worker ? info->worker :
-		    *outcome ? outcome : "-");
-	} else {
-		snprintf(last, sizeof last, "%s%s%s%s", info->worker, *outcome ? " (" : "", outcome, *outcome ? ")" : "");
-	}
+	where(info, outcome, line, last, sizeof last);
 	snprintf(attempt, sizeof attempt, "%d", info->attempt);
+	snprintf(priority, sizeof priority, "%d", info->priority);
+	snprintf(code, sizeof code, "%d", info->exit_code);
+	snprintf(number, sizeof number, "%d", info->signal);
 	int64_t since = info->ended && info->ended_ms > 0 ? info->ended_ms : info->submitted_ms;
 	int64_t age_ms = cli_wall() - since;
-	cells[0] = info->id;
-	cells[1] = info->name;
-	cells[2] = info->queue;
-	cells[3] = info_state(info, state);
-	cells[4] = info->attempt > 0 ? attempt : NULL;
-	cells[5] = since > 0 ? duration_short(age_ms < 1000 ? 0 : age_ms, age) : NULL;
-	cells[6] = run_time(info, clock);
-	cells[7] = last;
-	table_row(table, cells);
+	table_row(table, (const char *[COLUMNS]){ info->id, info->name, info->queue, info_state(info, state),
+	    info->attempt > 0 ? attempt : NULL, since > 0 ? duration_short(age_ms < 1000 ? 0 : age_ms, age) : NULL,
+	    run_time(info, clock), last, info->worker, *outcome ? outcome : NULL, info->priority >= 0 ? priority : NULL,
+	    info_time(info->submitted_ms, times[0]), info_time(began(info), times[1]), info_time(info->ended_ms, times[2]),
+	    info->ended && info->exit_code >= 0 ? code : NULL, info->signal > 0 ? number : NULL, info->fence,
+	    *line ? line : NULL });
 	table_color(table, 3, info_color(info));
-}
-
-void
-info_print(const struct table *table)
-{
-	table_print(table, stdout, !settings.no_header, terminal_color(stdout, settings.color), terminal_columns(stdout));
+	free(line);
 }

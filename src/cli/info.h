@@ -24,6 +24,8 @@ const char *info_state(const struct zkq_info *info, char buffer[32]);
 int info_color(const struct zkq_info *info);
 /* Last line of the output, without its end; "" when there is none. To be freed. */
 char *info_last_line(const struct zkq_info *info);
+/* A line about it. */
+void info_print_line(const struct zkq_info *info);
 /* Members of the open JSON object. */
 void info_json(struct jsonout *json, const struct zkq_info *info);
 /* Members for an id about which there is no info. */
@@ -39,9 +41,9 @@ void info_json_finish(struct jsonout *json, bool print);
 /* A line of a stream: {"schema":..., ; end with jsonout_end(). */
 void info_json_line(struct jsonout *json, const char *schema);
 
-/* Rows of a list of tasks. */
-struct table *info_table(void);
+/* Lists of tasks: their columns, and a row. */
+#define INFO_COLUMNS 18
+extern const struct table_column info_columns[];
 void info_row(struct table *table, const struct zkq_info *info);
-void info_print(const struct table *table);
 
 #endif

@@ -8,45 +8,57 @@
 #include "base/exits.h"
 #include "cli/cli.h"
 #include "cli/info.h"
+#include "cli/listing.h"
 
 static const struct table_column columns[] = {
-	{ .title = "QUEUE" }, { .title = "STATE" }, { .title = "WAIT", .right = true }, { .title = "RUN", .right = true },
-	{ .title = "INBOX", .right = true }, { .title = "OLDEST", .right = true }, { .title = "RESULTS", .right = true },
-	{ .title = "DEAD", .right = true }, { .title = "NOTE" },
+	{ .title = "QUEUE", .field = "name" }, { .title = "STATE", .field = "state" },
+	{ .title = "WAIT", .field = "waiting", .right = true }, { .title = "RUN", .field = "running", .right = true },
+	{ .title = "SLOTS", .field = "slots", .right = true }, { .title = "INBOX", .field = "inbox", .right = true },
+	{ .title = "OLDEST", .field = "oldest", .right = true }, { .title = "RESULTS", .field = "results", .right = true },
+	{ .title = "DEAD", .field = "dead", .right = true }, { .title = "NOTE", .field = "note" },
+	{ .title = "REASON", .field = "reason", .extra = true },
+	{ .title = "WORKERS", .field = "workers", .right = true, .extra = true },
+	{ .title = "DONE", .field = "done", .right = true, .extra = true },
+	{ .title = "FAILED", .field = "failed", .right = true, .extra = true },
 };
 
 #define PAUSE_MAX_MS (366LL * 24 * 3600 * 1000)	/* a longer one has no end */
 #define COLUMNS ((int)(sizeof columns / sizeof columns[0]))
 
-static struct table *table;
-static struct jsonout json;
+static struct listing listing;
 static const char *reason;
 static int64_t pause_ms;	/* --for; 0 = until resumed */
 
 static void
-add_json(const struct zkq_queue_info *info)
+add_json(struct jsonout *json, const struct zkq_queue_info *info)
 {
-	jsonout_object(&json, NULL);
-	jsonout_string(&json, "name", info->name);
-	jsonout_bool(&json, "paused", info->paused);
+	jsonout_object(json, NULL);
+	jsonout_string(json, "name", info->name);
+	jsonout_bool(json, "paused", info->paused);
 	if (info->paused) {
-		jsonout_string(&json, "paused_by", info->paused_by);
-		jsonout_string(&json, "paused_reason", info->paused_reason);
+		jsonout_string(json, "paused_by", info->paused_by);
+		jsonout_string(json, "paused_reason", info->paused_reason);
 	}
 	if (info->paused && info->paused_left_ms >= 0) {
-		jsonout_time(&json, "paused_until", info->paused_until_ms);
-		jsonout_seconds(&json, "paused_left_seconds", info->paused_left_ms);
+		jsonout_time(json, "paused_until", info->paused_until_ms);
+		jsonout_seconds(json, "paused_left_seconds", info->paused_left_ms);
 	}
-	jsonout_number(&json, "waiting", info->waiting);
-	jsonout_number(&json, "running", info->running);
-	jsonout_number(&json, "inbox", info->inbox);
-	jsonout_number(&json, "results", info->results);
-	jsonout_number(&json, "dead", info->dead);
+	jsonout_string(json, "reason", info->reason);
+	jsonout_number(json, "waiting", info->waiting);
+	jsonout_number(json, "running", info->running);
+	jsonout_number(json, "inbox", info->inbox);
+	jsonout_number(json, "results", info->results);
+	jsonout_number(json, "dead", info->dead);
+	jsonout_number(json, "workers", info->workers);
+	jsonout_number(json, "slots", info->slots);
+	jsonout_number(json, "free_slots", info->free_slots);
+	jsonout_number(json, "done", info->done);
+	jsonout_number(json, "failed", info->failed);
 	if (info->oldest_ms >= 0)
-		jsonout_seconds(&json, "oldest_seconds", info->oldest_ms);
+		jsonout_seconds(json, "oldest_seconds", info->oldest_ms);
 	if (info->json && *info->json)
-		jsonout_text(&json, "config", info->json, strlen(info->json));
-	jsonout_end(&json);
+		jsonout_text(json, "config", info->json, strlen(info->json));
+	jsonout_end(json);
 }
 
 /* "9m left, "disk swap" anna", as far as it is known. */
@@ -67,24 +79,26 @@ pause_note(const struct zkq_queue_info *info, char *note, size_t size)
 static void
 add(void *context, const struct zkq_queue_info *info)
 {
-	char waiting[24], run[24], inbox[24], results[24], dead[24], oldest[DURATION_SIZE], note[256];
+	char number[9][24], slots[32], oldest[DURATION_SIZE], note[256];
+	const int64_t numbers[] = { info->waiting, info->running, info->inbox, info->results, info->dead, info->workers,
+		info->done, info->failed };
 
 	(void)context;
 	if (settings.json) {
-		add_json(info);
+		add_json(&listing.json, info);
 		return;
 	}
-	snprintf(waiting, sizeof waiting, "%lld", (long long)info->waiting);
-	snprintf(run, sizeof run, "%lld", (long long)info->running);
-	snprintf(inbox, sizeof inbox, "%lld", (long long)info->inbox);
-	snprintf(results, sizeof results, "%lld", (long long)info->results);
-	snprintf(dead, sizeof dead, "%lld", (long long)info->dead);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		snprintf(number[i], sizeof number[i], "%lld", (long long)numbers[i]);
+	snprintf(slots, sizeof slots, "%d/%d", info->slots - info->free_slots, info->slots);
 	pause_note(info, note, sizeof note);
-	table_row(table, (const char *[]){ info->name, info->paused ? "paused" : "active", waiting, run, inbox,
-	    info->oldest_ms < 0 ? NULL : duration_short(info->oldest_ms < 1000 ? 0 : info->oldest_ms, oldest), results, dead,
-	    note });
+	if (!info->paused && info->reason && info->waiting + info->inbox > 0)
+		snprintf(note, sizeof note, "(%s)", info->reason);
+	table_row(listing.table, (const char *[COLUMNS]){ info->name, info->paused ? "paused" : "active", number[0], number[1],
+	    slots, number[2], info->oldest_ms < 0 ? NULL : duration_short(info->oldest_ms < 1000 ? 0 : info->oldest_ms, oldest),
+	    number[3], number[4], note, info->reason, number[5], number[6], number[7] });
 	if (info->paused)
-		table_color(table, 1, 33);
+		table_color(listing.table, 1, 33);
 }
 
 static int
@@ -94,24 +108,26 @@ list(int argc, char **argv)
 
 	if (argc > 0)
 		return cli_usage("'%s': no operand is taken", argv[0]);
-	int code = cli_open(&handle, true);
+	int code = listing_begin(&listing, "zkq.queue.list/1", columns, COLUMNS);
 	if (code)
 		return code;
-	table = table_new(columns, COLUMNS);
-	if (settings.json)
-		info_json_begin(&json, "zkq.queue.list/1");
-	int error = zkq_queues_wait(handle, cli_left(), add, NULL);
-	if (settings.json) {
-		jsonout_end(&json);
-		info_json_finish(&json, error == ZKQ_OK);
-	} else if (error == ZKQ_OK && table_rows(table)) {
-		info_print(table);
+	code = cli_open(&handle, true);
+	if (code) {
+		listing_end(&listing, false);
+		return code;
 	}
+	int error = zkq_queues_wait(handle, cli_left(), add, NULL);
+	bool none = error == ZKQ_OK && !settings.json && !table_rows(listing.table);
+	listing_rows(&listing, error == ZKQ_OK);
+	listing_end(&listing, error == ZKQ_OK);
+	if (none && !settings.quiet)
+		cli_say("no queues yet; zkq queue create makes one");
 	code = error == ZKQ_OK ? EXIT_OK : cli_fail_error(error, NULL, NULL);
 	zkq_close(handle);
-	table_free(table);
 	return code;
 }
+
+static struct jsonout json;
 
 static struct {
 	const char *name;
@@ -141,6 +157,8 @@ print_long(const struct zkq_queue_info *info)
 	    (long long)info->running, (long long)info->inbox);
 	if (info->oldest_ms >= 0)
 		printf("%-10s%s\n", "Oldest", duration_short(info->oldest_ms < 1000 ? 0 : info->oldest_ms, oldest));
+	printf("%-10s%d with %d slots, %d free%s%s\n", "Workers", info->workers, info->slots, info->free_slots,
+	    info->reason && !info->paused ? ": " : "", info->reason && !info->paused ? info->reason : "");
 	printf("%-10s%lld results, %lld dead letters\n", "Ended", (long long)info->results, (long long)info->dead);
 	if (info->json && *info->json) {
 		printf("%-10s", "Settings");
@@ -155,8 +173,9 @@ show_one(void *context, const struct zkq_queue_info *info)
 	if (strcmp(info->name, wanted.name) != 0)
 		return;
 	wanted.found = true;
+	(void)context;
 	if (settings.json)
-		add(context, info);
+		add_json(&json, info);
 	else
 		print_long(info);
 }

@@ -125,34 +125,6 @@ print_long(const struct zkq_info *info)
 	}
 }
 
-/* "default.4.q8w2e5r1ty0u  date  DONE  exit 0  0.002 s on w1    "Fri Nov 20 09:41:07 UTC 2026"". */
-static void
-print_short(const struct zkq_info *info)
-{
-	char state[32], outcome[INFO_TEXT];
-	char *line = info_last_line(info);
-
-	info_outcome(info, outcome);
-	print_safe(info->id);
-	fputs("  ", stdout);
-	print_safe(info->name ? info->name : "-");
-	printf("  %s", info_state(info, state));
-	if (*outcome) {
-		fputs("  ", stdout);
-		print_safe(outcome);
-	}
-	if (info->ended && info->started_ms > 0)
-		printf("  %.3f s", info->run_seconds);
-	if (info->worker) {
-		fputs(" on ", stdout);
-		print_safe(info->worker);
-	}
-	if (*line)
-		printf("    \"%s\"", line);
-	putchar('\n');
-	free(line);
-}
-
 static void
 print(void *context, int index, int error, const struct zkq_info *info)
 {
@@ -167,7 +139,7 @@ print(void *context, int index, int error, const struct zkq_info *info)
 			info_json_error(&json, id, error);
 		jsonout_end(&json);
 	} else if (error == ZKQ_OK && brief) {
-		print_short(info);
+		info_print_line(info);
 	} else if (error == ZKQ_OK) {
 		print_long(info);
 	}

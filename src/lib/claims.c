@@ -78,6 +78,7 @@ claims_take_claims(void *context, const struct reply *reply)
 		claims->list = list;
 		list[claims->count++] = *child;
 		folder->claims++;
+		folder->unresolved_at[child->task.priority <= PRIORITY_MAX ? child->task.priority : PRIORITY_MAX]++;
 	}
 }
 

@@ -11,6 +11,7 @@ struct folder_seen {
 	char inc[INC_MAX + 1];
 	bool live;		/* a coordinator's session stands in it */
 	int claims;
+	uint32_t unresolved_at[PRIORITY_MAX + 1];	/* of these, by priority */
 };
 
 struct claims {

@@ -2,17 +2,22 @@
  * get.c: what is known of some tasks now.
  *
  * A round: where inbox names went; for each segment its names and for each id done/ and dead/, all at once; only when
- * a task lives, its payload, the queues, the workers and their claims. What is nowhere after the first round is
- * moving, perhaps: after a sync there is a second one.
+ * a task lives, its payload, the workers and their claims; only when it waits, the line that it waits in. What is
+ * nowhere after the first round is moving, perhaps: after a sync there is a second one.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/info.h"
-#include "lib/scene.h"
+#include "lib/explain.h"
 #include "lib/get.h"
+#include "lib/line.h"
 
-enum { ARG_DONE, ARG_DEAD, ARG_NAMES, ARG_TASK, ARG_BATCH, ARG_MOVED, ARG_INBOX, ARG_KINDS };
+/* Only to tell Priority from NoSlot, a longer line is not read. */
+#define LINE_SEGMENTS_MAX 64
+
+enum { ARG_DONE, ARG_DEAD, ARG_NAMES, ARG_TASK, ARG_BATCH, ARG_CLASS, ARG_RETRY, ARG_WISH, ARG_CLAIM, ARG_MOVED, ARG_INBOX,
+	ARG_KINDS };
 
 struct asked {
 	const char *given;
@@ -26,20 +31,25 @@ struct asked {
 	struct task_name name;
 	const char *json;	/* result, task or inbox task */
 	size_t json_len;
-	int64_t ctime_ms;
+	int64_t ctime_ms, claimed_ms;
+	const struct node *claim;
+	bool wished;		/* a request to cancel it is there */
+	enum class_seen class_seen;
+	struct rec_retry retry;	/* its numbers; zero = none */
 	char queue[QUEUE_NAME_MAX + 1];	/* whose inbox it is in, "" = none */
 };
 
 struct get {
 	struct query query;
 	struct scene scene;
+	struct line line;
 	struct arena arena;
 	struct asked *asked;
 	int count;
-	char (*queues)[QUEUE_NAME_MAX + 1];
-	bool *paused;
+	char (*queues)[QUEUE_NAME_MAX + 1];	/* for names of inboxes */
 	int queue_count;
-	zkq_info_fn *callback;
+	zkq_info_fn *callback;		/* one of these two */
+	zkq_explain_fn *explain;
 	int tree_error;	/* why nothing can be found at all */
 	bool last;		/* the second round */
 };
@@ -115,6 +125,21 @@ take(void *context, const struct reply *reply)
 		    reply->record.batch.tasks[index].len);
 		asked->json_len = reply->record.batch.tasks[index].len;
 		break;
+	case ARG_CLASS:
+		asked->class_seen = line_class(reply);
+		break;
+	case ARG_RETRY:
+		if (reply->rc == RC_OK && !reply->bad)
+			asked->retry = (struct rec_retry){ .runs = reply->record.retry.runs,
+				.crashes = reply->record.retry.crashes, .suspect = reply->record.retry.suspect };
+		break;
+	case ARG_WISH:
+		asked->wished = reply->rc == RC_OK;
+		break;
+	case ARG_CLAIM:
+		if (reply->rc == RC_OK)
+			asked->claimed_ms = reply->stat.ctime_ms;
+		break;
 	case ARG_MOVED:
 		if (reply->rc != RC_OK || reply->bad)
 			break;
@@ -134,23 +159,17 @@ take(void *context, const struct reply *reply)
 	}
 }
 
-/* ---- queues: where an inbox name may have been, and which are paused ---- */
+/* ---- queues: where an inbox name may have been ---- */
 
 static void
 take_queues(void *context, const struct reply *reply)
 {
 	struct get *get = context;
 
-	if (reply->node.kind == NODE_QUEUE) {
-		get->paused[reply->arg] = reply->rc == RC_OK && !reply->bad &&
-		    queue_pause_end(&reply->record.queue, reply->stat.mtime_ms) > link_wall_ms();
-		return;
-	}
 	if (reply->rc != RC_OK)
 		return;
 	get->queues = arena_alloc(&get->arena, (size_t)(reply->child_count + 1) * sizeof *get->queues);
-	get->paused = arena_alloc(&get->arena, (size_t)(reply->child_count + 1) * sizeof *get->paused);
-	for (int i = 0; get->queues && get->paused && i < reply->child_count; i++)
+	for (int i = 0; get->queues && i < reply->child_count; i++)
 		if (reply->children[i].kind == NODE_QUEUE)
 			memcpy(get->queues[get->queue_count++], reply->children[i].queue, QUEUE_NAME_MAX + 1);
 }
@@ -179,26 +198,6 @@ list_queues(struct get *get)
 	if (!get->queues)
 		plan_list(&get->query.reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
 	query_ask(&get->query, take_queues, get);
-}
-
-static int
-ask_queues(struct query *query)
-{
-	struct get *get = (struct get *)query;
-
-	for (int i = 0; i < get->queue_count; i++)
-		plan_get(&query->reads.plan, 0, (uint64_t)i, node_of_queue(NODE_QUEUE, get->queues[i]), REC_QUEUE, false);
-	query_ask(query, take_queues, get);
-	return ZKQ_OK;
-}
-
-static bool
-queue_is_paused(const struct get *get, const char *queue)
-{
-	for (int i = 0; i < get->queue_count; i++)
-		if (!strcmp(get->queues[i], queue))
-			return get->paused[i];
-	return false;
 }
 
 /* Inbox first, then moved: a name goes from one to the other. */
@@ -253,6 +252,11 @@ ask_states(struct query *query)
 			continue;
 		asked->found = asked->live = asked->denied = false;
 		asked->json = NULL;
+		asked->wished = false;
+		asked->claim = NULL;
+		asked->claimed_ms = 0;
+		asked->class_seen = CLASS_SEEN;
+		memset(&asked->retry, 0, sizeof asked->retry);
 		if (!same_segment_before(get, i))
 			plan_list(plan, 0, arg_of(i, ARG_NAMES), node_of_segment(NODE_SEGMENT, asked->id.queue,
 			    asked->id.seg), false);
@@ -273,29 +277,123 @@ ask_states(struct query *query)
 	return ZKQ_OK;
 }
 
+/* What is read of one live task. */
+static void
+ask_live(struct get *get, int i)
+{
+	struct plan *plan = &get->query.reads.plan;
+	const struct asked *asked = &get->asked[i];
+	const struct task_id *id = &asked->id;
+	char batch[TOKEN_LEN + 1];
+
+	plan_get(plan, 0, arg_of(i, ARG_TASK), node_task(id->queue, id->seg, &asked->name), REC_BYTES, false);
+	if (token_is_batch(id->token, batch, NULL))
+		plan_get(plan, 0, arg_of(i, ARG_BATCH), node_batch(id->queue, id->seg, batch), REC_BATCH, false);
+	plan_get(plan, 0, arg_of(i, ARG_CLASS), node_of_hash(NODE_CLASS, id->queue, asked->name.class_hash), REC_CLASS, false);
+	plan_get(plan, 0, arg_of(i, ARG_RETRY), node_of_token(NODE_RETRY, id->queue, id->seg, id->token), REC_RETRY, false);
+	plan_exists(plan, 0, arg_of(i, ARG_WISH), node_of_token(NODE_CANCEL, id->queue, id->seg, id->token), false);
+}
+
 static int
 ask_payloads(struct query *query)
 {
 	struct get *get = (struct get *)query;
-	struct plan *plan = &query->reads.plan;
-	char batch[TOKEN_LEN + 1];
+
+	for (int i = 0; i < get->count; i++)
+		if (!get->asked[i].over && get->asked[i].live && !get->asked[i].found)
+			ask_live(get, i);
+	query_ask(query, take, get);
+	return ZKQ_OK;
+}
+
+/* ---- the line ---- */
+
+static void
+take_line(void *context, const struct reply *reply)
+{
+	struct get *get = context;
+
+	if (reply->node.kind == NODE_CLAIM)
+		take(context, reply);
+	else
+		line_take(&get->line, reply);
+}
+
+/* Since when the claims are there; of those that have none, the queues. */
+static int
+ask_line_names(struct query *query)
+{
+	struct get *get = (struct get *)query;
+	bool waits = false;
 
 	for (int i = 0; i < get->count; i++) {
 		struct asked *asked = &get->asked[i];
 
 		if (asked->over || !asked->live || asked->found)
 			continue;
-		plan_get(plan, 0, arg_of(i, ARG_TASK), node_task(asked->id.queue, asked->id.seg, &asked->name),
-		    REC_BYTES, false);
-		if (token_is_batch(asked->id.token, batch, NULL))
-			plan_get(plan, 0, arg_of(i, ARG_BATCH), node_batch(asked->id.queue, asked->id.seg, batch),
-			    REC_BATCH, false);
+		asked->claim = claims_find(&get->scene.claims, asked->id.queue, asked->id.seg, asked->id.token);
+		if (asked->claim)
+			plan_exists(&query->reads.plan, 0, arg_of(i, ARG_CLAIM), *asked->claim, false);
+		waits |= !asked->claim;
+		if (!line_name(&get->line, asked->id.queue))
+			return ZKQ_ENOMEM;
 	}
-	query_ask(query, take, get);
+	if (waits && get->explain)
+		line_plan_names(&query->reads.plan);
+	get->line.segments_max = get->explain ? 0 : LINE_SEGMENTS_MAX;
+	query_ask(query, take_line, query);
 	return ZKQ_OK;
 }
 
+static bool
+any_waits(const struct get *get)
+{
+	for (int i = 0; i < get->count; i++)
+		if (!get->asked[i].over && get->asked[i].live && !get->asked[i].found && !get->asked[i].claim)
+			return true;
+	return false;
+}
+
+static int
+ask_line_queues(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	if (any_waits(get))
+		line_plan_queues(&get->line, &query->reads.plan);
+	query_ask(query, take_line, query);
+	return ZKQ_OK;
+}
+
+static int
+ask_line(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	line_plan_segments(&get->line, &query->reads.plan);
+	query_ask(query, take_line, query);
+	return ZKQ_OK;
+}
+
+static int
+end_line(struct query *query)
+{
+	struct get *get = (struct get *)query;
+
+	return line_end(&get->line, &get->scene);
+}
+
 /* ---- telling ---- */
+
+/* What does not stand in a line. */
+static void
+tell(struct get *get, int index, const struct zkq_info *info, struct node node)
+{
+	if (get->explain)
+		explain_plain(&get->query, &get->arena, get->explain, index, info, &node);
+	else
+		get->callback(get->query.context, index, ZKQ_OK, info);
+}
 
 static void
 tell_ended(struct get *get, int index)
@@ -316,7 +414,8 @@ tell_ended(struct get *get, int index)
 		info.reason = "unreadable";
 	}
 	info.json = asked->json;
-	get->callback(get->query.context, index, ZKQ_OK, &info);
+	tell(get, index, &info, node_of_token(asked->dead ? NODE_DEAD : NODE_RESULT, asked->id.queue, asked->id.seg,
+	    asked->id.token));
 }
 
 void
@@ -338,35 +437,65 @@ info_of_task(struct zkq_info *info, struct arena *arena, const char *json, size_
 	}
 }
 
+const char *
+live_state(const struct node *claim, bool wished)
+{
+	return task_state_word(!claim ? STATE_WAITING : wished ? STATE_STOPPING : STATE_RUNNING);
+}
+
 void
 info_of_live(struct zkq_info *info, struct info_room *room, const struct task_id *id, const struct task_name *name,
-    const struct node *claim, const char *reason)
+    const struct node *claim, bool wished, enum reason reason)
 {
 	info_of_id(info, room, id);
+	info->state = live_state(claim, wished);
 	info->priority = name->priority;
-	info->reason = claim ? NULL : reason;
+	info->reason = reason_word(reason);
 	if (!claim)
 		return;
-	info->state = "running";
 	info->worker = claim->worker;
 	info->attempt = (int)claim->run;
 	fence_write(claim->fence, room->fence);
 	info->fence = room->fence;
 }
 
+/* Where it stands in the line; -1 = that was not read, or it has left it meanwhile. */
+static int
+row_of(const struct line_queue *queue, const struct asked *asked)
+{
+	for (int i = 0; i < queue->row_count; i++)
+		if (queue->rows[i].seg == asked->id.seg && !strcmp(queue->rows[i].name.token, asked->id.token))
+			return i;
+	return -1;
+}
+
 static void
 tell_live(struct get *get, int index)
 {
 	struct asked *asked = &get->asked[index];
+	struct line_queue *queue = line_queue(&get->line, asked->id.queue);
+	struct line_row row = { .seg = asked->id.seg, .name = asked->name, .claim = asked->claim, .wished = asked->wished };
 	struct info_room room;
 	struct zkq_info info;
+	int at = row_of(queue, asked);
+	uint64_t before = at < 0 ? 0 : line_before(queue, at);
+	enum reason reason = line_reason(&get->line, &get->scene, queue, &row, before, asked->retry.suspect,
+	    asked->class_seen);
 
-	info_of_live(&info, &room, &asked->id, &asked->name,
-	    claims_find(&get->scene.claims, asked->id.queue, asked->id.seg, asked->id.token),
-	    scene_reason(&get->scene, asked->id.queue, queue_is_paused(get, asked->id.queue)));
+	info_of_live(&info, &room, &asked->id, &asked->name, asked->claim, asked->wished, reason);
 	info.submitted_ms = asked->ctime_ms;
+	info.claimed_ms = asked->claimed_ms;
+	if (!asked->claim)
+		info.attempt = (int)asked->retry.runs;
 	info_of_task(&info, &get->arena, asked->json, asked->json_len);
-	get->callback(get->query.context, index, ZKQ_OK, &info);
+	if (get->explain) {
+		struct explain_live live = { .line = &get->line, .scene = &get->scene, .queue = queue, .row = &row, .at = at,
+			.reason = reason, .suspect = asked->retry.suspect, .retried = asked->retry.runs > 0 };
+
+		explain_live(&get->query, &get->arena, get->explain, index, &asked->id, &info, &live);
+	} else {
+		get->callback(get->query.context, index, ZKQ_OK, &info);
+	}
 }
 
 static void
@@ -379,18 +508,21 @@ tell_inbox(struct get *get, int index)
 	info.id = asked->given;
 	info.queue = asked->queue;
 	info.state = "waiting";
-	info.reason = "Inbox";
+	info.reason = reason_word(REASON_INBOX);
 	info.priority = info.exit_code = -1;
 	info.submitted_ms = asked->ctime_ms;
 	info_of_task(&info, &get->arena, asked->json, asked->json_len);
-	get->callback(get->query.context, index, ZKQ_OK, &info);
+	tell(get, index, &info, node_of_text(NODE_INBOX_TASK, asked->queue, 0, asked->given));
 }
 
 static void
 tell_error(struct get *get, int index, int error)
 {
 	get->asked[index].over = true;
-	get->callback(get->query.context, index, error, NULL);
+	if (get->explain)
+		get->explain(get->query.context, index, error, NULL);
+	else
+		get->callback(get->query.context, index, error, NULL);
 }
 
 /* Those that are neither here nor there stay open: they are moving. False when the tree may not be read: that is about all. */
@@ -438,8 +570,8 @@ inbox_name_ok(const char *name)
 
 /* ---- steps ---- */
 
-enum { GET_CHECK, GET_INBOX_QUEUES, GET_INBOX_PAUSES, GET_INBOX, GET_STATES, GET_PAYLOADS, GET_QUEUES, GET_PAUSES,
-	GET_SCENE, GET_TELL = GET_SCENE + SCENE_STEP_COUNT, GET_AGAIN, GET_STEPS };
+enum { GET_CHECK, GET_INBOX_QUEUES, GET_INBOX, GET_STATES, GET_PAYLOADS, GET_LIVE, GET_SCENE,
+	GET_LINE_NAMES = GET_SCENE + SCENE_STEP_COUNT, GET_LINE_QUEUES, GET_LINE, GET_LINE_END, GET_TELL, GET_AGAIN, GET_STEPS };
 
 static int
 check_names(struct query *query)
@@ -483,13 +615,9 @@ ask_inbox_queues(struct query *query)
 }
 
 static int
-ask_live_queues(struct query *query)
+look_for_live(struct query *query)
 {
-	struct get *get = (struct get *)query;
-
-	if (any_live(get))
-		list_queues(get);
-	else
+	if (!any_live((struct get *)query))
 		query->at = GET_TELL;
 	return ZKQ_OK;
 }
@@ -502,6 +630,7 @@ tell_and_go_on(struct query *query)
 	if (get->arena.failed)
 		return ZKQ_ENOMEM;
 	bool readable = tell_round(get);
+	line_free(&get->line);
 	scene_free(&get->scene);
 	memset(&get->scene, 0, sizeof get->scene);
 	if (!readable)
@@ -531,13 +660,15 @@ round_again(struct query *query)
 static query_step_fn *const steps[] = {
 	[GET_CHECK] = check_names,
 	[GET_INBOX_QUEUES] = ask_inbox_queues,
-	[GET_INBOX_PAUSES] = ask_queues,
 	[GET_INBOX] = ask_inbox,
 	[GET_STATES] = ask_states,
 	[GET_PAYLOADS] = ask_payloads,
-	[GET_QUEUES] = ask_live_queues,
-	[GET_PAUSES] = ask_queues,
+	[GET_LIVE] = look_for_live,
 	[GET_SCENE] = SCENE_STEPS,
+	[GET_LINE_NAMES] = ask_line_names,
+	[GET_LINE_QUEUES] = ask_line_queues,
+	[GET_LINE] = ask_line,
+	[GET_LINE_END] = end_line,
 	[GET_TELL] = tell_and_go_on,
 	[GET_AGAIN] = round_again,
 	[GET_STEPS] = NULL,
@@ -560,6 +691,7 @@ free_get(struct query *query)
 {
 	struct get *get = (struct get *)query;
 
+	line_free(&get->line);
 	scene_free(&get->scene);
 	reads_free(&query->reads);
 	arena_free(&get->arena);
@@ -567,10 +699,10 @@ free_get(struct query *query)
 }
 
 static int
-new_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *callback,
+new_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *callback, zkq_explain_fn *explain,
     void *context, struct get **out)
 {
-	if (!ids || count < 1 || !callback)
+	if (!ids || count < 1 || (!callback && !explain))
 		return ZKQ_EINVAL;
 	struct get *get = calloc(1, sizeof *get);
 	if (!get)
@@ -578,6 +710,7 @@ new_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *call
 	get->query = (struct query){ .handle = handle, .steps = steps, .scene = &get->scene, .end = end_get, .free = free_get,
 		.context = context, .total = count };
 	get->callback = callback;
+	get->explain = explain;
 	get->count = count;
 	get->asked = arena_alloc(&get->arena, (size_t)count * sizeof *get->asked);
 	for (int i = 0; get->asked && i < count; i++)
@@ -595,7 +728,7 @@ zkq_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *call
     zkq_done_fn *done, void *context)
 {
 	struct get *get;
-	int error = new_get(handle, ids, count, callback, context, &get);
+	int error = new_get(handle, ids, count, callback, NULL, context, &get);
 
 	if (error == ZKQ_OK)
 		query_begin(&get->query, done);
@@ -608,7 +741,30 @@ zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_
 {
 	struct get *get;
 	int64_t deadline = deadline_after(timeout_ms);
-	int error = handle->inside ? ZKQ_EINVAL : new_get(handle, ids, count, callback, context, &get);
+	int error = handle->inside ? ZKQ_EINVAL : new_get(handle, ids, count, callback, NULL, context, &get);
+
+	return error == ZKQ_OK ? query_wait(&get->query, deadline, NULL) : error;
+}
+
+int
+zkq_explain(struct zkq *handle, const char *const *ids, int count, zkq_explain_fn *callback, zkq_done_fn *done,
+    void *context)
+{
+	struct get *get;
+	int error = new_get(handle, ids, count, NULL, callback, context, &get);
+
+	if (error == ZKQ_OK)
+		query_begin(&get->query, done);
+	return error;
+}
+
+int
+zkq_explain_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_explain_fn *callback,
+    void *context)
+{
+	struct get *get;
+	int64_t deadline = deadline_after(timeout_ms);
+	int error = handle->inside ? ZKQ_EINVAL : new_get(handle, ids, count, NULL, callback, context, &get);
 
 	return error == ZKQ_OK ? query_wait(&get->query, deadline, NULL) : error;
 }

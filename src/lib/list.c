@@ -1,21 +1,33 @@
 /*
- * list.c: all live tasks, and the results. A live task costs no request of its own: its name in the listing of
- * its segment says what is needed. Only for a short list the payloads are read, for the labels.
+ * list.c: live tasks, and results. A live task costs no request of its own: its name in the listing of its segment says
+ * what is needed. Only for a short list more is read: payloads, for the labels, and since when a claim is there.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/get.h"
-#include "lib/scene.h"
+#include "lib/line.h"
 
 #define PAYLOADS_MAX 1000	/* read the payloads of no more tasks */
+#define NEWEST_LEAST 20		/* look at so many results of each queue at least, however many queues there are */
 
-struct row {
-	uint32_t seg;
-	struct task_name name;
+/* A row that is given. */
+struct shown {
+	struct line_queue *queue;
+	const struct line_row *row;
+	uint64_t before;
+	int class;		/* index of its class, when it waits */
 	const char *json;	/* when it was read */
 	size_t json_len;
-	int64_t ctime_ms;
+	int64_t ctime_ms, claimed_ms;
+	uint32_t runs;		/* of its retry record */
+	bool suspect;
+};
+
+struct class_looked {
+	const struct line_queue *queue;
+	uint64_t hash;
+	enum class_seen seen;
 };
 
 struct ended {
@@ -30,24 +42,30 @@ struct ended {
 
 struct list {
 	struct query query;
-	struct arena arena;	/* of one queue or one segment of results */
+	struct arena arena;	/* of the live tasks, then of one segment of results */
 	struct scene scene;
+	struct line line;
 	zkq_info_fn *callback;
-	bool results;		/* wanted, too */
-	int limit, given;
-	char (*queues)[QUEUE_NAME_MAX + 1];
-	int queue_count, queue_at;	/* queue_at = the next one */
-	bool every;		/* all queues, not one by name */
-	/* of the queue in hand: */
-	const char *queue;
-	bool there, paused, denied, failed;
-	uint32_t *segments;	/* of tasks */
-	int segment_count;
-	uint32_t *result_segments;	/* of done and dead, each once, ascending */
+	/* what is wanted: */
+	char queue[QUEUE_NAME_MAX + 1];	/* "" = all */
+	char worker[WORKER_NAME_MAX + 1];
+	char (*states)[16];
+	int state_count;
+	bool live, results, only_failed;
+	int64_t since_ms;
+	int limit, results_limit, newest;
+	int given, results_given, looked;	/* looked: results of this queue that were read */
+	bool failed;
+	/* live ones: */
+	struct shown *shown;
+	int shown_count, shown_room;
+	struct class_looked *classes;
+	int class_count, class_room;
+	/* results of the queue in hand: */
+	int queue_at;		/* the next one */
+	const char *in;
+	uint32_t *result_segments;	/* of done and dead, each once */
 	int result_segment_count, result_segment_room, result_segment_at;
-	struct row *rows;
-	int row_count, row_room;
-	int shown;		/* rows that are given */
 	struct ended *ended;
 	int ended_count, ended_room;
 };
@@ -66,65 +84,72 @@ grow(struct list *list, void *array, int count, int *room, size_t size)
 	return grown;
 }
 
-static bool
-room_left(const struct list *list)
-{
-	return !list->limit || list->given < list->limit;
-}
-
 static void
 give(struct list *list, const struct zkq_info *info)
 {
-	if (!room_left(list))
-		return;
 	list->given++;
 	list->callback(list->query.context, list->given - 1, ZKQ_OK, info);
 }
 
-/* ---- live tasks ---- */
-
-static void
-take_queue(void *context, const struct reply *reply)
+static bool
+state_wanted(const struct list *list, const char *state)
 {
-	struct list *list = context;
-
-	if (reply->rc == RC_NOAUTH)
-		list->denied = true;
-	if (reply->rc != RC_OK)
-		return;
-	if (reply->node.kind == NODE_QUEUE) {
-		list->there = true;
-		list->paused = !reply->bad && queue_pause_end(&reply->record.queue, reply->stat.mtime_ms) > link_wall_ms();
-		return;
-	}
-	list->segments = arena_alloc(&list->arena, (size_t)(reply->child_count + 1) * sizeof *list->segments);
-	for (int i = 0; list->segments && i < reply->child_count; i++)
-		if (reply->children[i].kind == NODE_SEGMENT)
-			list->segments[list->segment_count++] = reply->children[i].seg;
+	for (int i = 0; i < list->state_count; i++)
+		if (!strcmp(list->states[i], state))
+			return true;
+	return !list->state_count;
 }
 
-static void
-take_tasks(void *context, const struct reply *reply)
-{
-	struct list *list = context;
+/* ---- live tasks ---- */
 
-	for (int i = 0; reply->rc == RC_OK && i < reply->child_count; i++) {
-		if (reply->children[i].kind != NODE_TASK)
-			continue;
-		struct row *rows = grow(list, list->rows, list->row_count, &list->row_room, sizeof *rows);
-		if (!rows)
-			return;
-		list->rows = rows;
-		rows[list->row_count++] = (struct row){ .seg = reply->node.seg, .name = reply->children[i].task };
-	}
+static bool
+row_wanted(const struct list *list, const struct line_row *row)
+{
+	if (*list->worker && !(row->claim && !strcmp(row->claim->worker, list->worker)))
+		return false;
+	return state_wanted(list, live_state(row->claim, row->wished));
 }
 
 static int
-compare_rows(const void *a, const void *b)
+class_index(struct list *list, const struct line_queue *queue, uint64_t hash)
 {
-	const struct row *one = a, *other = b;
+	for (int i = 0; i < list->class_count; i++)
+		if (list->classes[i].hash == hash && list->classes[i].queue == queue)
+			return i;
+	struct class_looked *classes = grow(list, list->classes, list->class_count, &list->class_room, sizeof *classes);
+	if (!classes)
+		return -1;
+	list->classes = classes;
+	classes[list->class_count] = (struct class_looked){ queue, hash, CLASS_SEEN };
+	return list->class_count++;
+}
 
-	return task_order(one->seg, &one->name, other->seg, &other->name);
+/* Counts all rows that are wanted, and keeps as many as may be given. */
+static void
+choose(struct list *list, struct line_queue *queue)
+{
+	uint64_t before = 0;
+	int priority = -1;
+
+	for (int i = 0; i < queue->row_count; i++) {
+		const struct line_row *row = &queue->rows[i];
+		bool waits = !row->claim && !row->wished;
+
+		if (row->name.priority != priority)
+			before = 0;
+		priority = row->name.priority;
+		if (row_wanted(list, row)) {
+			list->query.total++;
+			struct shown *shown = list->limit && list->shown_count >= list->limit ? NULL :
+			    grow(list, list->shown, list->shown_count, &list->shown_room, sizeof *shown);
+			if (shown) {
+				list->shown = shown;
+				shown[list->shown_count++] = (struct shown){ .queue = queue, .row = row, .before = before,
+					.class = waits ? class_index(list, queue, row->name.class_hash) : -1 };
+			}
+		}
+		before += waits;
+	}
 }
 
 static void
@@ -133,81 +158,112 @@ take_batch(struct list *list, const struct reply *reply)
 	char batch[TOKEN_LEN + 1];
 	uint32_t index;
 
-	for (int i = (int)reply->arg; i < list->shown; i++) {
-		struct row *row = &list->rows[i];
+	for (int i = (int)reply->arg; i < list->shown_count; i++) {
+		struct shown *shown = &list->shown[i];
 
-		if (row->seg != reply->node.seg || row->json || !token_is_batch(row->name.token, batch, &index) ||
-		    strcmp(batch, reply->node.batch) || index >= (uint32_t)reply->record.batch.count)
+		if (shown->row->seg != reply->node.seg || shown->json || strcmp(shown->queue->name, reply->node.queue) ||
+		    !token_is_batch(shown->row->name.token, batch, &index) || strcmp(batch, reply->node.batch) ||
+		    index >= (uint32_t)reply->record.batch.count)
 			continue;
-		row->json_len = reply->record.batch.tasks[index].len;
-		row->json = arena_copy(&list->arena, reply->record.batch.tasks[index].text, row->json_len);
+		shown->json_len = reply->record.batch.tasks[index].len;
+		shown->json = arena_copy(&list->arena, reply->record.batch.tasks[index].text, shown->json_len);
 	}
+}
+
+static void
+take_task(struct list *list, struct shown *shown, const struct reply *reply)
+{
+	shown->ctime_ms = reply->stat.ctime_ms;
+	if (reply->kind != REQ_GET || !reply->record.bytes.len)
+		return;
+	shown->json_len = reply->record.bytes.len;
+	shown->json = arena_copy(&list->arena, reply->record.bytes.data, shown->json_len);
 }
 
 static void
 take_payload(void *context, const struct reply *reply)
 {
 	struct list *list = context;
-	struct row *row = &list->rows[reply->arg];
 
+	if (reply->node.kind == NODE_CLASS)
+		list->classes[reply->arg].seen = line_class(reply);
 	if (reply->rc != RC_OK)
 		return;
-	if (reply->node.kind == NODE_BATCH) {
+	switch (reply->node.kind) {
+	case NODE_BATCH:
 		if (!reply->bad)
 			take_batch(list, reply);
-		return;
+		break;
+	case NODE_TASK:
+		take_task(list, &list->shown[reply->arg], reply);
+		break;
+	case NODE_CLAIM:
+		list->shown[reply->arg].claimed_ms = reply->stat.ctime_ms;
+		break;
+	case NODE_RETRY:
+		if (reply->bad)
+			break;
+		list->shown[reply->arg].runs = reply->record.retry.runs;
+		list->shown[reply->arg].suspect = reply->record.retry.suspect;
+		break;
+	default:
+		break;
 	}
-	row->ctime_ms = reply->stat.ctime_ms;
-	if (reply->kind != REQ_GET || !reply->record.bytes.len)
-		return;
-	row->json_len = reply->record.bytes.len;
-	row->json = arena_copy(&list->arena, reply->record.bytes.data, row->json_len);
 }
 
 /* Whether an earlier row asks for this batch. */
 static bool
 batch_before(const struct list *list, int index, const char *batch)
 {
+	const struct shown *one = &list->shown[index];
+
 	for (int i = index - 1; i >= 0; i--)
-		if (list->rows[i].seg == list->rows[index].seg && !strncmp(list->rows[i].name.token, batch, TOKEN_LEN))
+		if (list->shown[i].row->seg == one->row->seg && list->shown[i].queue == one->queue &&
+		    !strncmp(list->shown[i].row->name.token, batch, TOKEN_LEN))
 			return true;
 	return false;
 }
 
 /* A batch is read once; of its tasks only the stat. */
 static void
-ask_payloads(struct list *list)
+ask_payload(struct list *list, struct plan *plan, int i)
 {
-	struct plan *plan = &list->query.reads.plan;
+	const struct line_row *row = list->shown[i].row;
+	const char *queue = list->shown[i].queue->name;
+	struct node node = node_task(queue, row->seg, &row->name);
 	char batch[TOKEN_LEN + 1];
 
-	for (int i = 0; i < list->shown; i++) {
-		const struct row *row = &list->rows[i];
-		struct node node = node_task(list->queue, row->seg, &row->name);
-
-		if (!token_is_batch(row->name.token, batch, NULL)) {
-			plan_get(plan, 0, (uint64_t)i, node, REC_BYTES, false);
-			continue;
-		}
-		plan_exists(plan, 0, (uint64_t)i, node, false);
-		if (!batch_before(list, i, batch))
-			plan_get(plan, 0, (uint64_t)i, node_batch(list->queue, row->seg, batch), REC_BATCH, false);
+	if (row->claim)
+		plan_exists(plan, 0, (uint64_t)i, *row->claim, false);
+	else if (row->retried)
+		plan_get(plan, 0, (uint64_t)i, node_of_token(NODE_RETRY, queue, row->seg, row->name.token), REC_RETRY, false);
+	if (!token_is_batch(row->name.token, batch, NULL)) {
+		plan_get(plan, 0, (uint64_t)i, node, REC_BYTES, false);
+		return;
 	}
+	plan_exists(plan, 0, (uint64_t)i, node, false);
+	if (!batch_before(list, i, batch))
+		plan_get(plan, 0, (uint64_t)i, node_batch(queue, row->seg, batch), REC_BATCH, false);
 }
 
 static void
-give_row(struct list *list, const struct row *row)
+give_row(struct list *list, const struct shown *shown)
 {
+	const struct line_row *row = shown->row;
 	struct task_id id = { .seg = row->seg };
 	struct info_room room;
 	struct zkq_info info;
 
-	memcpy(id.queue, list->queue, strlen(list->queue) + 1);
+	memcpy(id.queue, shown->queue->name, sizeof id.queue);
 	memcpy(id.token, row->name.token, sizeof id.token);
-	info_of_live(&info, &room, &id, &row->name, claims_find(&list->scene.claims, id.queue, id.seg, id.token),
-	    scene_reason(&list->scene, id.queue, list->paused));
-	info.submitted_ms = row->ctime_ms;
-	info_of_task(&info, &list->arena, row->json, row->json_len);
+	enum reason reason = line_reason(&list->line, &list->scene, shown->queue, row, shown->before, shown->suspect,
+	    shown->class < 0 ? CLASS_SEEN : list->classes[shown->class].seen);
+	info_of_live(&info, &room, &id, &row->name, row->claim, row->wished, reason);
+	info.submitted_ms = shown->ctime_ms;
+	info.claimed_ms = shown->claimed_ms;
+	if (!row->claim)
+		info.attempt = (int)shown->runs;
+	info_of_task(&info, &list->arena, shown->json, shown->json_len);
 	give(list, &info);
 }
 
@@ -303,6 +359,32 @@ newest_first(const void *a, const void *b)
 	return oldest_first(b, a);
 }
 
+/* Whether not all results are wanted: then those that are given are counted, else all that are listed. */
+static bool
+filtered(const struct list *list)
+{
+	return *list->worker || list->state_count || list->only_failed || list->since_ms > 0;
+}
+
+/* Whether results are still wanted. */
+static bool
+room_left(const struct list *list)
+{
+	if (list->results_limit)
+		return list->results_given < list->results_limit;
+	return !list->limit || list->given < list->limit;
+}
+
+static bool
+ended_wanted(const struct list *list, const struct zkq_info *info)
+{
+	if (*list->worker && !(info->worker && !strcmp(info->worker, list->worker)))
+		return false;
+	if (list->only_failed && !strcmp(info->state, "done"))
+		return false;
+	return info->ended_ms >= list->since_ms && state_wanted(list, info->state);
+}
+
 static void
 give_ended(struct list *list, const struct ended *row)
 {
@@ -317,57 +399,109 @@ give_ended(struct list *list, const struct ended *row)
 		info.dead = row->dead;
 		info.state = row->dead ? "dead" : "unknown";
 		info.reason = "unreadable";
+		info.ended_ms = row->ended_ms;
 	} else {
 		info_of_result(&info, &room, &row->id, &row->result, row->dead);
 	}
 	info.json = row->json;
+	if (!ended_wanted(list, &info))
+		return;
+	list->query.total += filtered(list);
+	if (!room_left(list))
+		return;
+	list->results_given++;
 	give(list, &info);
 }
 
 /* ---- steps ---- */
 
-enum { LIST_SCENE, LIST_NAMES = LIST_SCENE + SCENE_STEP_COUNT, LIST_SORT, LIST_QUEUE, LIST_SEGMENTS, LIST_ROWS,
-	LIST_LIVE, LIST_RESULT_SEGMENTS, LIST_SEGMENT, LIST_RESULTS, LIST_ENDED, LIST_STEPS };
+enum { LIST_PARTS, LIST_DETAILS, LIST_SEGMENTS, LIST_ROWS, LIST_LIVE, LIST_QUEUE, LIST_SEGMENT, LIST_RESULTS, LIST_ENDED,
+	LIST_STEPS };
 
 static void
-take_names(void *context, const struct reply *reply)
+take_scene(void *context, const struct reply *reply)
 {
 	struct list *list = context;
 
-	if (reply->rc != RC_OK)
-		return;
-	list->queues = calloc((size_t)reply->child_count + 1, sizeof *list->queues);
-	list->failed |= !list->queues;
-	for (int i = 0; list->queues && i < reply->child_count; i++)
-		if (reply->children[i].kind == NODE_QUEUE)
-			memcpy(list->queues[list->queue_count++], reply->children[i].queue, QUEUE_NAME_MAX + 1);
+	scene_take(&list->scene, reply);
+	line_take(&list->line, reply);
 }
 
 static int
-compare_names(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-static int
-ask_names(struct query *query)
+ask_parts(struct query *query)
 {
 	struct list *list = (struct list *)query;
 
-	if (list->every)
-		plan_list(&query->reads.plan, 0, 0, node_plain(NODE_QUEUES), false);
-	query_ask(query, take_names, query);
+	scene_plan_parts(&list->scene, &query->reads.plan);
+	if (!*list->queue)
+		line_plan_names(&query->reads.plan);
+	query_ask(query, take_scene, query);
 	return ZKQ_OK;
 }
 
 static int
-sort_names(struct query *query)
+ask_details(struct query *query)
 {
 	struct list *list = (struct list *)query;
 
-	if (list->queue_count)
-		qsort(list->queues, (size_t)list->queue_count, sizeof *list->queues, compare_names);
+	if (*list->queue && !line_name(&list->line, list->queue))
+		return ZKQ_ENOMEM;
+	if (list->line.denied)
+		return ZKQ_ENOAUTH;
+	line_plan_queues(&list->line, &query->reads.plan);
+	query_ask(query, take_scene, query);
+	return scene_plan_details(&list->scene, &query->reads.plan);
+}
+
+static int
+ask_segments(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	if (list->line.denied)
+		return ZKQ_ENOAUTH;
+	if (*list->queue && !list->line.queues[0].there)
+		return ZKQ_ENOQUEUE;
+	if (list->live)
+		line_plan_segments(&list->line, &query->reads.plan);
+	query_ask(query, take_scene, query);
 	return ZKQ_OK;
+}
+
+static int
+ask_rows(struct query *query)
+{
+	struct list *list = (struct list *)query;
+	struct plan *plan = &query->reads.plan;
+	int error = scene_end(&list->scene);
+
+	if (error == ZKQ_OK)
+		error = line_end(&list->line, &list->scene);
+	if (error != ZKQ_OK)
+		return error;
+	for (int i = 0; i < list->line.count; i++)
+		choose(list, &list->line.queues[i]);
+	for (int i = 0; i < list->class_count; i++)
+		plan_get(plan, 0, (uint64_t)i, node_of_hash(NODE_CLASS, list->classes[i].queue->name, list->classes[i].hash),
+		    REC_CLASS, false);
+	for (int i = 0; list->limit && list->shown_count <= PAYLOADS_MAX && i < list->shown_count; i++)
+		ask_payload(list, plan, i);
+	query_ask(query, take_payload, query);
+	return list->failed ? ZKQ_ENOMEM : ZKQ_OK;
+}
+
+static int
+give_live(struct query *query)
+{
+	struct list *list = (struct list *)query;
+
+	for (int i = 0; i < list->shown_count; i++)
+		give_row(list, &list->shown[i]);
+	bool failed = list->failed || list->arena.failed || list->line.arena.failed;
+	arena_reset(&list->arena);
+	if (!list->results)
+		query->at = LIST_STEPS;
+	return failed ? ZKQ_ENOMEM : ZKQ_OK;
 }
 
 static int
@@ -377,79 +511,22 @@ ask_queue(struct query *query)
 
 	if (list->failed)
 		return ZKQ_ENOMEM;
-	if (list->queue_at == list->queue_count) {
+	if (list->queue_at == list->line.count) {
 		query->at = LIST_STEPS;
 		return ZKQ_OK;
 	}
-	list->queue = list->queues[list->queue_at++];
-	list->there = list->paused = list->denied = false;
-	list->segment_count = list->row_count = list->result_segment_count = list->result_segment_at = 0;
-	arena_reset(&list->arena);
-	plan_get(&query->reads.plan, 0, 0, node_of_queue(NODE_QUEUE, list->queue), REC_QUEUE, false);
-	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_TASKS, list->queue), false);
-	query_ask(query, take_queue, query);
-	return ZKQ_OK;
-}
-
-static int
-ask_segments(struct query *query)
-{
-	struct list *list = (struct list *)query;
-
-	if (list->denied)
-		return ZKQ_ENOAUTH;
-	if (!list->there && !list->every)
-		return ZKQ_ENOQUEUE;
-	if (!list->there) {
-		query->at = LIST_QUEUE;	/* deleted meanwhile */
-		return ZKQ_OK;
-	}
-	for (int i = 0; i < list->segment_count; i++)
-		plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_SEGMENT, list->queue, list->segments[i]), false);
-	query_ask(query, take_tasks, query);
-	return ZKQ_OK;
-}
-
-static int
-ask_rows(struct query *query)
-{
-	struct list *list = (struct list *)query;
-
-	if (list->row_count)
-		qsort(list->rows, (size_t)list->row_count, sizeof *list->rows, compare_rows);
-	query->total += list->row_count;
-	list->shown = list->row_count;
-	if (list->limit && list->shown > list->limit - list->given)
-		list->shown = list->limit - list->given;
-	if (list->limit && list->shown <= PAYLOADS_MAX)
-		ask_payloads(list);
-	query_ask(query, take_payload, query);
-	return ZKQ_OK;
-}
-
-static int
-give_live(struct query *query)
-{
-	struct list *list = (struct list *)query;
-
-	for (int i = 0; i < list->shown; i++)
-		give_row(list, &list->rows[i]);
-	bool failed = list->failed || list->arena.failed;
-	arena_reset(&list->arena);
-	if (!list->results)
-		query->at = LIST_QUEUE;
-	return failed ? ZKQ_ENOMEM : ZKQ_OK;
-}
-
-static int
-ask_result_segments(struct query *query)
-{
-	struct list *list = (struct list *)query;
-
-	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_DONE_ALL, list->queue), false);
-	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_DEAD_ALL, list->queue), false);
+	list->in = list->line.queues[list->queue_at++].name;
+	list->result_segment_count = list->result_segment_at = list->looked = 0;
+	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_DONE_ALL, list->in), false);
+	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_DEAD_ALL, list->in), false);
 	query_ask(query, take_result_segments, query);
 	return ZKQ_OK;
+}
+
+static bool
+newest_only(const struct list *list)
+{
+	return list->limit || list->results_limit || list->newest;
 }
 
 /* Each once, in the order in which their results are given. */
@@ -461,28 +538,41 @@ sort_result_segments(struct list *list)
 
 	if (!list->result_segment_count)
 		return;
-	qsort(segments, (size_t)list->result_segment_count, sizeof *segments, list->limit ? later_first : earlier_first);
+	qsort(segments, (size_t)list->result_segment_count, sizeof *segments, newest_only(list) ? later_first :
+	    earlier_first);
 	for (int i = 0; i < list->result_segment_count; i++)
 		if (!n || segments[n - 1] != segments[i])
 			segments[n++] = segments[i];
 	list->result_segment_count = n;
 }
 
+/* How many results of a queue are looked at; 0 = all. */
+static int
+look_at_most(const struct list *list)
+{
+	int each = list->newest && list->line.count ? list->newest / list->line.count : 0;
+
+	return list->newest && each < NEWEST_LEAST ? NEWEST_LEAST : each;
+}
+
 static int
 ask_segment(struct query *query)
 {
 	struct list *list = (struct list *)query;
+	int most = look_at_most(list);
 
 	if (!list->result_segment_at)
 		sort_result_segments(list);
-	if (list->result_segment_at == list->result_segment_count) {
+	/* Nothing more is given or counted: what would be listed is only the folders' counts. */
+	bool over = (most && list->looked >= most) || (filtered(list) && !room_left(list));
+	if (list->result_segment_at == list->result_segment_count || over) {
 		query->at = LIST_QUEUE;
 		return ZKQ_OK;
 	}
 	uint32_t seg = list->result_segments[list->result_segment_at++];
 	list->ended_count = 0;
-	plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_DONE_SEG, list->queue, seg), false);
-	plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_DEAD_SEG, list->queue, seg), false);
+	plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_DEAD_SEG, list->in, seg), false);
+	plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_DONE_SEG, list->in, seg), false);
 	query_ask(query, take_result_names, query);
 	return ZKQ_OK;
 }
@@ -491,13 +581,16 @@ static int
 ask_results(struct query *query)
 {
 	struct list *list = (struct list *)query;
+	int most = look_at_most(list);
 
-	query->total += list->ended_count;
-	for (int i = 0; room_left(list) && i < list->ended_count; i++) {
+	if (!filtered(list))
+		query->total += list->ended_count;
+	for (int i = 0; room_left(list) && i < list->ended_count && (!most || list->looked < most); i++) {
 		const struct ended *row = &list->ended[i];
 
 		plan_get(&query->reads.plan, 0, (uint64_t)i, node_of_token(row->dead ? NODE_DEAD : NODE_RESULT, row->id.queue,
 		    row->id.seg, row->id.token), REC_BYTES, false);
+		list->looked++;
 	}
 	query_ask(query, take_result, query);
 	return ZKQ_OK;
@@ -509,8 +602,8 @@ give_results(struct query *query)
 	struct list *list = (struct list *)query;
 
 	if (list->ended_count)
-		qsort(list->ended, (size_t)list->ended_count, sizeof *list->ended, list->limit ? newest_first
-		    : oldest_first);
+		qsort(list->ended, (size_t)list->ended_count, sizeof *list->ended, newest_only(list) ? newest_first :
+		    oldest_first);
 	for (int i = 0; i < list->ended_count; i++)
 		give_ended(list, &list->ended[i]);
 	bool failed = list->failed || list->arena.failed;
@@ -520,14 +613,12 @@ give_results(struct query *query)
 }
 
 static query_step_fn *const steps[] = {
-	[LIST_SCENE] = SCENE_STEPS,
-	[LIST_NAMES] = ask_names,
-	[LIST_SORT] = sort_names,
-	[LIST_QUEUE] = ask_queue,
+	[LIST_PARTS] = ask_parts,
+	[LIST_DETAILS] = ask_details,
 	[LIST_SEGMENTS] = ask_segments,
 	[LIST_ROWS] = ask_rows,
 	[LIST_LIVE] = give_live,
-	[LIST_RESULT_SEGMENTS] = ask_result_segments,
+	[LIST_QUEUE] = ask_queue,
 	[LIST_SEGMENT] = ask_segment,
 	[LIST_RESULTS] = ask_results,
 	[LIST_ENDED] = give_results,
@@ -541,50 +632,82 @@ free_list(struct query *query)
 {
 	struct list *list = (struct list *)query;
 
+	line_free(&list->line);
 	scene_free(&list->scene);
 	reads_free(&query->reads);
 	arena_free(&list->arena);
-	free(list->queues);
-	free(list->rows);
+	free(list->states);
+	free(list->shown);
+	free(list->classes);
 	free(list->ended);
 	free(list->result_segments);
 	free(list);
 }
 
-static int
-new_list(struct zkq *handle, const char *queue, int ended, int limit, zkq_info_fn *callback,
-    void *context, struct list **out)
+static bool
+take_states(struct list *list, const char *const *states)
 {
-	if (!callback || limit < 0 || (queue && !queue_name_ok(queue)))
+	int count = 0;
+
+	while (states && states[count])
+		count++;
+	if (!count)
+		return true;
+	list->states = calloc((size_t)count, sizeof *list->states);
+	for (int i = 0; list->states && i < count; i++)
+		strncpy(list->states[i], states[i], sizeof list->states[i] - 1);
+	list->state_count = count;
+	return list->states;
+}
+
+static bool
+options_ok(const struct zkq_list_options *options)
+{
+	return options->size == sizeof *options && options->limit >= 0 && options->ended_limit >= 0 && options->newest >= 0 &&
+	    options->ended >= 0 && options->ended <= 2 && (!options->queue || queue_name_ok(options->queue)) &&
+	    (!options->worker || worker_name_ok(options->worker));
+}
+
+static int
+new_list(struct zkq *handle, const struct zkq_list_options *options, zkq_info_fn *callback, void *context,
+    struct list **out)
+{
+	static const struct zkq_list_options all = { .size = sizeof all };
+
+	if (!options)
+		options = &all;
+	if (!callback || !options_ok(options))
 		return ZKQ_EINVAL;
 	struct list *list = calloc(1, sizeof *list);
 	if (!list)
 		return ZKQ_ENOMEM;
-	list->query = (struct query){ .handle = handle, .steps = steps, .scene = &list->scene, .free = free_list,
-		.context = context };
+	list->query = (struct query){ .handle = handle, .steps = steps, .free = free_list, .context = context };
 	list->callback = callback;
-	list->results = ended;
-	list->limit = limit;
-	list->every = !queue;
-	if (queue) {
-		list->queues = calloc(1, sizeof *list->queues);
-		if (!list->queues) {
-			free_list(&list->query);
-			return ZKQ_ENOMEM;
-		}
-		memcpy(list->queues[0], queue, strlen(queue) + 1);
-		list->queue_count = 1;
+	list->live = options->ended < 2;
+	list->results = options->ended > 0;
+	list->only_failed = options->failed;
+	list->since_ms = options->since_ms;
+	list->limit = options->limit;
+	list->results_limit = options->ended_limit;
+	list->newest = options->newest;
+	if (options->queue)
+		memcpy(list->queue, options->queue, strlen(options->queue) + 1);
+	if (options->worker)
+		memcpy(list->worker, options->worker, strlen(options->worker) + 1);
+	if (!take_states(list, options->states)) {
+		free_list(&list->query);
+		return ZKQ_ENOMEM;
 	}
 	*out = list;
 	return ZKQ_OK;
 }
 
 int
-zkq_list(struct zkq *handle, const char *queue, int ended, int limit, zkq_info_fn *callback,
-    zkq_done_fn *done, void *context)
+zkq_list(struct zkq *handle, const struct zkq_list_options *options, zkq_info_fn *callback, zkq_done_fn *done,
+    void *context)
 {
 	struct list *list;
-	int error = new_list(handle, queue, ended, limit, callback, context, &list);
+	int error = new_list(handle, options, callback, context, &list);
 
 	if (error == ZKQ_OK)
 		query_begin(&list->query, done);
@@ -592,7 +715,7 @@ zkq_list(struct zkq *handle, const char *queue, int ended, int limit, zkq_info_f
 }
 
 int
-zkq_list_wait(struct zkq *handle, const char *queue, int ended, int limit, int timeout_ms, zkq_info_fn *callback,
+zkq_list_wait(struct zkq *handle, const struct zkq_list_options *options, int timeout_ms, zkq_info_fn *callback,
     void *context, int *total)
 {
 	struct list *list;
@@ -600,6 +723,6 @@ zkq_list_wait(struct zkq *handle, const char *queue, int ended, int limit, int t
 
 	if (total)
 		*total = 0;
-	int error = handle->inside ? ZKQ_EINVAL : new_list(handle, queue, ended, limit, callback, context, &list);
+	int error = handle->inside ? ZKQ_EINVAL : new_list(handle, options, callback, context, &list);
 	return error == ZKQ_OK ? query_wait(&list->query, deadline, total) : error;
 }

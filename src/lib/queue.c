@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/reason.h"
 #include "lib/scene.h"
 
 struct queue_seen {
@@ -191,8 +192,41 @@ ask_oldest(struct query *query)
 	return ZKQ_OK;
 }
 
-static void
-give_queue(const struct queues *queues, const struct queue_seen *queue)
+/* What its workers have, and whether one of them would take a task. */
+static bool
+count_workers(struct queues *queues, const struct queue_seen *queue, struct zkq_queue_info *info)
+{
+	const struct scene *scene = &queues->scene;
+	int count = scene->claims.folder_count;
+	struct place_class class = { .queue = queue->name, .priority = PRIORITY_DEFAULT };
+	struct place_worker *workers = arena_alloc(&queues->arena, (size_t)(count + 1) * sizeof *workers);
+
+	if (!workers)
+		return false;
+	scene_places(scene, queue->name, PRIORITY_DEFAULT, workers);
+	for (int i = 0; i < count; i++) {
+		const struct rec_report *report = &scene->reports[i];
+		bool takes = workers[i].serves_queue && !workers[i].lost && !workers[i].draining;
+
+		info->workers += takes;
+		info->slots += takes ? report->slots : 0;
+		info->free_slots += takes && workers[i].idle > 0 ? workers[i].idle : 0;
+		for (int k = 0; !workers[i].lost && k < report->counts_count; k++)
+			if (!strcmp(report->counts[k].queue, queue->name)) {
+				info->done += (int64_t)report->counts[k].done;
+				info->failed += (int64_t)report->counts[k].failed;
+			}
+	}
+	struct prospect prospect = prospect_of(&class, workers, count);
+	struct wait_facts facts = { .leads = scene->candidates > 0, .paused = info->paused,
+		.before = (uint64_t)info->waiting };
+	enum reason reason = reason_of(&facts, &prospect);
+	info->reason = reason == REASON_READY ? NULL : reason_word(reason);
+	return true;
+}
+
+static int
+give_queue(struct queues *queues, const struct queue_seen *queue)
 {
 	const struct claims *claims = &queues->scene.claims;
 	struct zkq_queue_info info = { .name = queue->name, .results = queue->results, .dead = queue->dead,
@@ -212,23 +246,25 @@ give_queue(const struct queues *queues, const struct queue_seen *queue)
 	info.waiting = queue->live > info.running ? queue->live - info.running : 0;
 	if (queue->oldest_ctime_ms)
 		info.oldest_ms = now > queue->oldest_ctime_ms ? now - queue->oldest_ctime_ms : 0;
+	if (!count_workers(queues, queue, &info))
+		return ZKQ_ENOMEM;
 	queues->callback(queues->query.context, &info);
+	return ZKQ_OK;
 }
 
 static int
 give_queues(struct query *query)
 {
-	const struct queues *queues = (struct queues *)query;
+	struct queues *queues = (struct queues *)query;
+	int error = queues->arena.failed ? ZKQ_ENOMEM : ZKQ_OK;
 
-	if (queues->arena.failed)
-		return ZKQ_ENOMEM;
-	for (int i = 0; i < queues->count; i++) {
+	for (int i = 0; i < queues->count && error == ZKQ_OK; i++) {
 		if (!queues->list[i].there)
 			continue;	/* deleted meanwhile */
 		query->total++;
-		give_queue(queues, &queues->list[i]);
+		error = give_queue(queues, &queues->list[i]);
 	}
-	return ZKQ_OK;
+	return error;
 }
 
 static void

@@ -6,40 +6,6 @@
 
 #include "lib/scene.h"
 
-struct folders {
-	struct arena arena;
-	struct rec_report *reports;	/* of each folder of the claims */
-	int64_t *mtimes;		/* 0 = none */
-	int64_t newest;			/* the latest server time seen */
-};
-
-static void
-take_report(void *context, const struct reply *reply)
-{
-	struct folders *folders = context;
-	struct record record;
-	const char *why;
-
-	if (reply->rc != RC_OK)
-		return;
-	folders->mtimes[reply->arg] = reply->stat.mtime_ms;
-	if (reply->stat.mtime_ms > folders->newest)
-		folders->newest = reply->stat.mtime_ms;
-	const char *data = arena_copy(&folders->arena, reply->record.bytes.data, reply->record.bytes.len);
-	if (data && record_decode(&folders->arena, REC_REPORT, data, reply->record.bytes.len, &record, &why))
-		folders->reports[reply->arg] = record.report;
-}
-
-static const struct scene_worker *
-registered(const struct scene *scene, const struct folder_seen *folder)
-{
-	for (int i = 0; i < scene->worker_count; i++)
-		if (!strcmp(scene->workers[i].name, folder->worker) && !strcmp(scene->workers[i].record.inc,
-		    folder->inc))
-			return &scene->workers[i];
-	return NULL;
-}
-
 static const char *
 join(struct arena *arena, const char *const *list, int count)
 {
@@ -50,74 +16,48 @@ join(struct arena *arena, const char *const *list, int count)
 	return text;
 }
 
-static int
-give_worker(struct folders *folders, const struct scene *scene, int index, zkq_worker_fn *callback, void *context)
-{
-	const struct folder_seen *folder = &scene->claims.folders[index];
-	const struct rec_report *report = &folders->reports[index];
-	const struct scene_worker *worker = registered(scene, folder);
-	struct zkq_worker_info info = { .name = folder->worker, .claims = folder->claims, .load1 = -1, .seen_ms = -1 };
-	bool up = worker && folder->live;
+struct workers {
+	struct query query;
+	struct scene scene;
+	int64_t newest_ms;	/* the latest server time seen */
+	zkq_worker_fn *callback;
+};
 
-	if (!up && !folder->claims)
+static int
+give_worker(struct workers *workers, int index)
+{
+	struct scene *scene = &workers->scene;
+	const struct folder_seen *folder = &scene->claims.folders[index];
+	const struct rec_report *report = &scene->reports[index];
+	const struct scene_worker *worker = scene_registered(scene, folder);
+	int64_t report_ms = scene->report_ms[index];
+	struct zkq_worker_info info = { .name = folder->worker, .claims = folder->claims, .load1 = -1, .seen_ms = -1 };
+
+	if (!worker && !folder->claims)
 		return 0;	/* a life that is over and left nothing; the leader removes the folder */
-	info.state = !up ? "lost" : report->draining ? "draining" : "up";
+	info.state = !worker ? "lost" : report->draining ? "draining" : "up";
 	info.host = worker ? worker->record.process.host : report->process.host;
+	info.slots = worker ? worker->record.slots : report->slots;
 	if (worker) {
 		info.version = worker->record.version;
 		info.log = worker->record.log;
-		info.slots = worker->record.slots;
-		info.queues = join(&folders->arena, worker->record.queues, worker->record.queue_count);
+		info.queues = join(&scene->arena, worker->record.queues, worker->record.queue_count);
 		info.json = worker->json;
-	} else {
-		info.slots = report->slots;
+		info.since_ms = worker->ctime_ms;
 	}
-	if (folders->mtimes[index]) {
+	if (report_ms) {
 		info.running = report->in_use;
+		info.lost_after_ms = report->lost_after_ms;
 		info.load1 = report->load1;
 		info.mem_total_bytes = report->mem_total_bytes;
 		info.mem_free_bytes = report->mem_free_bytes;
 		info.disk_free_bytes = report->disk_free_bytes;
 		/* A lost worker whose report is the newest thing known says nothing about how long ago that was. */
-		if (up || folders->mtimes[index] < folders->newest)
-			info.seen_ms = folders->newest - folders->mtimes[index];
+		if (worker || report_ms < workers->newest_ms)
+			info.seen_ms = workers->newest_ms - report_ms;
 	}
-	callback(context, &info);
+	workers->callback(workers->query.context, &info);
 	return 1;
-}
-
-static int
-compare_folders(const void *a, const void *b)
-{
-	return strcmp(((const struct folder_seen *)a)->worker, ((const struct folder_seen *)b)->worker);
-}
-
-struct workers {
-	struct query query;
-	struct scene scene;
-	struct folders folders;
-	zkq_worker_fn *callback;
-};
-
-static int
-ask_reports(struct query *query)
-{
-	struct workers *workers = (struct workers *)query;
-	struct folders *folders = &workers->folders;
-	struct claims *claims = &workers->scene.claims;
-	size_t count = (size_t)claims->folder_count;
-
-	folders->reports = arena_alloc(&folders->arena, (count + 1) * sizeof *folders->reports);
-	folders->mtimes = arena_alloc(&folders->arena, (count + 1) * sizeof *folders->mtimes);
-	if (folders->arena.failed)
-		return ZKQ_ENOMEM;
-	if (count)
-		qsort(claims->folders, count, sizeof *claims->folders, compare_folders);
-	for (size_t i = 0; i < count; i++)
-		plan_get(&query->reads.plan, 0, i, node_folder(claims->folders[i].worker, claims->folders[i].inc), REC_BYTES,
-		    false);
-	query_ask(query, take_report, folders);
-	return ZKQ_OK;
 }
 
 static int
@@ -127,10 +67,13 @@ give_workers(struct query *query)
 	const struct scene *scene = &workers->scene;
 
 	for (int i = 0; i < scene->worker_count; i++)
-		if (scene->workers[i].ctime_ms > workers->folders.newest)
-			workers->folders.newest = scene->workers[i].ctime_ms;
+		if (scene->workers[i].ctime_ms > workers->newest_ms)
+			workers->newest_ms = scene->workers[i].ctime_ms;
 	for (int i = 0; i < scene->claims.folder_count; i++)
-		query->total += give_worker(&workers->folders, scene, i, workers->callback, query->context);
+		if (scene->report_ms[i] > workers->newest_ms)
+			workers->newest_ms = scene->report_ms[i];
+	for (int i = 0; i < scene->claims.folder_count; i++)
+		query->total += give_worker(workers, i);
 	return ZKQ_OK;
 }
 
@@ -141,14 +84,13 @@ free_workers(struct query *query)
 
 	scene_free(&workers->scene);
 	reads_free(&query->reads);
-	arena_free(&workers->folders.arena);
 	free(workers);
 }
 
 static int
 new_workers(struct zkq *handle, zkq_worker_fn *callback, void *context, struct workers **out)
 {
-	static query_step_fn *const steps[] = { SCENE_STEPS, ask_reports, give_workers, NULL };
+	static query_step_fn *const steps[] = { SCENE_STEPS, give_workers, NULL };
 
 	if (!callback)
 		return ZKQ_EINVAL;

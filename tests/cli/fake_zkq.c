@@ -3,7 +3,8 @@
  *
  * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause ping doctor purge: the
  * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
- * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; hang=1: following never ends; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out.
+ * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; hang=1: following never ends; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out;
+ * recent=1: what has ended did so just now; none=1: a queue in which nothing ever was.
  * ZKQ_FAKE_TASKS: lines "id|name|state|exit|signal|reason|tail": tasks that exist; exit and signal may be empty.
  */
 #include "config.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "zkq.h"
@@ -144,6 +146,10 @@ look_up(const char *id, struct zkq_info *info)
 		info->submitted_ms = 1795158667123LL;
 		info->started_ms = info->worker ? 1795158668000LL : 0;
 		info->ended_ms = info->ended ? 1795158669500LL : 0;
+		if (info->ended && knob("recent"))
+			info->ended_ms = (int64_t)time(NULL) * 1000;
+		info->claimed_ms = info->worker && !info->ended ? (int64_t)time(NULL) * 1000 - 65000 : 0;
+		info->fence = info->claimed_ms ? "0123456789abcdef0123456789abcdef" : NULL;
 		info->run_seconds = 1.5;
 		info->cpu_seconds = 0.25;
 		info->max_rss_bytes = 3250000;
@@ -328,32 +334,85 @@ zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_
 	return ZKQ_OK;
 }
 
-int
-zkq_list_wait(struct zkq *handle, const char *queue, int ended, int limit, int timeout_ms, zkq_info_fn *callback,
-    void *context, int *total)
+static int
+among(const char *const *words, const char *word)
 {
-	char id[ZKQ_ID_SIZE];
-	int index = 0;
+	for (; words && *words; words++)
+		if (strcmp(*words, word) == 0)
+			return 1;
+	return 0;
+}
+
+static int
+chosen(const struct zkq_list_options *how, const struct zkq_info *info)
+{
+	if (info->ended ? !how->ended || (how->failed && strcmp(info->state, "done") == 0) ||
+	    info->ended_ms < how->since_ms : how->ended == 2)
+		return 0;
+	if (how->worker && (!info->worker || strcmp(info->worker, how->worker) != 0))
+		return 0;
+	return !how->states || among(how->states, info->state);
+}
+
+/* Live ones in the order of the rows, then ended ones: the last rows first under a limit, which are the latest. */
+int
+zkq_list(struct zkq *handle, const struct zkq_list_options *how, zkq_info_fn *callback, zkq_done_fn *done, void *context)
+{
+	char ids[100][ZKQ_ID_SIZE];
+	int count = 0, given = 0, given_ended = 0, total = 0;
+	int error = how->queue && strcmp(how->queue, "default") != 0 ? ZKQ_ENOQUEUE : knob("list");
+
+	(void)handle;
+	for (const char *p = getenv("ZKQ_FAKE_TASKS"); !error && p && *p; p += strcspn(p, "\n"), p += *p == '\n')
+		snprintf(ids[count++], sizeof ids[0], "%.*s", (int)strcspn(p, "|"), p);
+	for (int pass = 0; pass < 2; pass++) {
+		for (int i = 0; i < count; i++) {
+			struct zkq_info info;
+			int at = pass && how->limit ? count - 1 - i : i;
+
+			if (look_up(ids[at], &info) != ZKQ_OK || info.ended != pass || !chosen(how, &info))
+				continue;
+			total++;
+			if (pass && how->ended_limit ? given_ended < how->ended_limit : !how->limit || given < how->limit) {
+				callback(context, given++, ZKQ_OK, &info);
+				given_ended += pass;
+			}
+		}
+	}
+	if (done)
+		done(context, error, total);
+	return ZKQ_OK;
+}
+
+/* A waiting task waits behind two others, and w1 has a free slot; of one that runs the worker is lost after 30 s. */
+int
+zkq_explain_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_explain_fn *callback,
+    void *context)
+{
+	static const struct zkq_candidate workers[] = { { "w1", NULL, 4, 1, 3, 1 }, { "w2", "Draining", 4, 0, 1, 0 } };
+	static const char *const paths[] = { "/zkq/queues/default/tasks/1/5.x", "/zkq/queues/default/classes/x" };
 
 	(void)handle;
 	(void)timeout_ms;
-	if (queue && strcmp(queue, "default") != 0)
-		return ZKQ_ENOQUEUE;
-	if (knob("list"))
-		return knob("list");
-	for (const char *p = getenv("ZKQ_FAKE_TASKS"); p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
+	for (int i = 0; !knob("get") && i < count; i++) {
 		struct zkq_info info;
+		int error = look_up(ids[i], &info);
+		struct zkq_explanation all = { .info = &info, .paths = paths, .path_count = 2, .higher = -1, .before = -1,
+			.behind = -1, .leads = knob("leaders") };
 
-		snprintf(id, sizeof id, "%.*s", (int)strcspn(p, "|"), p);
-		if (look_up(id, &info) != ZKQ_OK || (info.ended && !ended))
-			continue;
-		if (limit == 0 || index < limit)
-			callback(context, index, ZKQ_OK, &info);
-		index++;
+		if (error == ZKQ_OK && !info.ended && info.worker) {
+			all.lost_after_ms = 30000;
+		} else if (error == ZKQ_OK && !info.ended) {
+			all.higher = 0;
+			all.before = knob("before");
+			all.behind = 14;
+			all.workers = workers;
+			all.worker_count = 2;
+			all.remedy = "a slot must get free";
+		}
+		callback(context, i, error, error == ZKQ_OK ? &all : NULL);
 	}
-	if (total)
-		*total = index;
-	return ZKQ_OK;
+	return knob("get");
 }
 
 int
@@ -438,8 +497,9 @@ zkq_workers_wait(struct zkq *handle, int timeout_ms, zkq_worker_fn *callback, vo
 {
 	struct zkq_worker_info up = { .name = "w1", .host = "node07", .version = "1.0", .state = "up", .slots = 4, .running = 1,
 		.claims = 3, .load1 = 1.5, .mem_total_bytes = 1000, .mem_free_bytes = 390, .disk_free_bytes = 5ULL << 30,
-		.seen_ms = 1200, .queues = "default,\x1b[2J" };
-	struct zkq_worker_info lost = { .name = "w2", .state = "lost", .slots = 4, .claims = 2, .load1 = -1, .seen_ms = -1 };
+		.seen_ms = 1200, .since_ms = 1795158667123LL, .lost_after_ms = 30000, .queues = "default,\x1b[2J" };
+	struct zkq_worker_info lost = { .name = "w2", .state = "lost", .slots = 4, .claims = 2, .load1 = -1, .seen_ms = -1,
+		.lost_after_ms = 30000 };
 
 	(void)handle;
 	(void)timeout_ms;
@@ -447,6 +507,13 @@ zkq_workers_wait(struct zkq *handle, int timeout_ms, zkq_worker_fn *callback, vo
 		return knob("workers");
 	callback(context, &up);
 	callback(context, &lost);
+	return ZKQ_OK;
+}
+
+int
+zkq_workers(struct zkq *handle, zkq_worker_fn *callback, zkq_done_fn *done, void *context)
+{
+	done(context, zkq_workers_wait(handle, 0, callback, context), 2);
 	return ZKQ_OK;
 }
 
@@ -465,17 +532,34 @@ zkq_dispatchers_wait(struct zkq *handle, int timeout_ms, zkq_dispatcher_fn *call
 }
 
 int
+zkq_dispatchers(struct zkq *handle, zkq_dispatcher_fn *callback, zkq_done_fn *done, void *context)
+{
+	done(context, zkq_dispatchers_wait(handle, 0, callback, context), 1);
+	return ZKQ_OK;
+}
+
+int
 zkq_queues_wait(struct zkq *handle, int timeout_ms, zkq_queue_fn *callback, void *context)
 {
 	struct zkq_queue_info info = { .name = "default", .paused = 1, .paused_by = "anna", .paused_reason = "disk swap",
-		.waiting = 3, .running = 1, .results = 1204, .dead = 2, .oldest_ms = 7800000, .json = "{\"paused\":true}",
+		.waiting = 3, .running = 1, .results = 1204, .dead = 2, .oldest_ms = 7800000,
+		.workers = 2, .slots = 8, .free_slots = 3, .reason = "QueuePaused", .json = "{\"paused\":true}",
 		.paused_left_ms = knob("left") ? knob("left") : -1, .paused_until_ms = 1795158667123LL };
 
 	(void)handle;
 	(void)timeout_ms;
 	if (knob("queues"))
 		return knob("queues");
+	if (knob("none"))
+		info = (struct zkq_queue_info){ .name = "default", .oldest_ms = -1 };
 	callback(context, &info);
+	return ZKQ_OK;
+}
+
+int
+zkq_queues(struct zkq *handle, zkq_queue_fn *callback, zkq_done_fn *done, void *context)
+{
+	done(context, zkq_queues_wait(handle, 0, callback, context), 1);
 	return ZKQ_OK;
 }
 

@@ -460,6 +460,16 @@ static const struct zkq_task task_true = { .size = sizeof task_true, .argv = arg
 
 static char id[ZKQ_ID_SIZE];
 
+/* What is listed. */
+#define LISTED .size = sizeof(struct zkq_list_options)
+static const struct zkq_list_options live_ten = { LISTED, .limit = 10 };
+static const struct zkq_list_options of_default = { LISTED, .queue = "default" };
+static const struct zkq_list_options of_nosuch = { LISTED, .queue = "nosuch", .ended = 1, .limit = 1 };
+static const struct zkq_list_options ended_one = { LISTED, .ended = 1, .limit = 1 };
+static const struct zkq_list_options ended_three = { LISTED, .ended = 1, .limit = 3 };
+static const struct zkq_list_options ended_ten = { LISTED, .ended = 1, .limit = 10 };
+static const struct zkq_list_options ended_all = { LISTED, .ended = 1 };
+
 static void
 submit_one(void)
 {
@@ -632,7 +642,7 @@ submit_many(int count)
 START_TEST(submit_batches)
 {
 	submit_many(2000);
-	ck_assert_int_eq(zkq_list_wait(handle, NULL, 0, 10, 5000, see, NULL, &accepted), ZKQ_OK);
+	ck_assert_int_eq(zkq_list_wait(handle, &live_ten, 5000, see, NULL, &accepted), ZKQ_OK);
 	ck_assert_int_eq(accepted, 2000);
 	ck_assert_str_eq(seen.id, ids[9]);
 	ck_assert_ptr_nonnull(strstr(seen.json, "argv"));
@@ -719,7 +729,7 @@ START_TEST(submit_through_faults)
 	now->lose_reply_ppm = now->lose_request_ppm = 0;
 	for (int i = 0; i < 2000; i++)
 		find_task(ids[i]);
-	ck_assert_int_eq(zkq_list_wait(handle, "default", 0, 0, 60000, see, NULL, &accepted), ZKQ_OK);
+	ck_assert_int_eq(zkq_list_wait(handle, &of_default, 60000, see, NULL, &accepted), ZKQ_OK);
 	ck_assert_int_eq(accepted, 2000);
 }
 END_TEST
@@ -773,10 +783,10 @@ START_TEST(wait_for_many)
 	ck_assert_int_eq(seen.calls, 1000);
 	int total;
 	memset(&seen, 0, sizeof seen);
-	ck_assert_int_eq(zkq_list_wait(handle, NULL, 1, 3, 5000, see, NULL, &total), ZKQ_OK);
+	ck_assert_int_eq(zkq_list_wait(handle, &ended_three, 5000, see, NULL, &total), ZKQ_OK);
 	ck_assert_int_eq(seen.calls, 3);
 	ck_assert_int_eq(total, 1000);
-	ck_assert_int_eq(zkq_list_wait(handle, NULL, 1, 0, 5000, see, NULL, &total), ZKQ_OK);
+	ck_assert_int_eq(zkq_list_wait(handle, &ended_all, 5000, see, NULL, &total), ZKQ_OK);
 	ck_assert_int_eq(seen.calls, 1003);
 	ck_assert_int_eq(seen.ended, 1);
 }
@@ -915,7 +925,7 @@ START_TEST(running)
 	ck_assert_str_eq(seen.reason, "NoWorker");
 	make_worker(NULL);
 	get(id);
-	ck_assert_str_eq(seen.reason, "NoSlot");
+	ck_assert_str_eq(seen.reason, "Ready");
 	claim(2);
 	get(id);
 	ck_assert_str_eq(seen.state, "running");
@@ -1054,8 +1064,8 @@ ask_everything(struct zkq *of)
 	queues[0] = leaders[0] = '\0';
 	workers_seen = 0;
 	ck_assert_int_eq(zkq_get(of, three, 3, count_info, count_end, NULL), ZKQ_OK);
-	ck_assert_int_eq(zkq_list(of, NULL, 1, 1, count_info, count_end, NULL), ZKQ_OK);
-	ck_assert_int_eq(zkq_list(of, "nosuch", 1, 1, count_info, NULL, NULL), ZKQ_OK);
+	ck_assert_int_eq(zkq_list(of, &ended_one, count_info, count_end, NULL), ZKQ_OK);
+	ck_assert_int_eq(zkq_list(of, &of_nosuch, count_info, NULL, NULL), ZKQ_OK);
 	ck_assert_int_eq(zkq_queues(of, see_queue, count_end, NULL), ZKQ_OK);
 	ck_assert_int_eq(zkq_workers(of, see_worker, count_end, NULL), ZKQ_OK);
 	ck_assert_int_eq(zkq_dispatchers(of, see_dispatcher, count_end, NULL), ZKQ_OK);
@@ -1548,7 +1558,7 @@ use_everything(const char *ended)
 	wrong |= owed != 0;
 	if (zkq_get(other, both, 2, pay_info, pay_end, NULL) == ZKQ_OK)
 		owed += 3;
-	if (zkq_list(other, NULL, 1, 10, ignore_info, pay_end, NULL) == ZKQ_OK)
+	if (zkq_list(other, &ended_ten, ignore_info, pay_end, NULL) == ZKQ_OK)
 		owed++;
 	if (zkq_queues(other, ignore_queue, pay_end, NULL) == ZKQ_OK)
 		owed++;
@@ -1558,7 +1568,7 @@ use_everything(const char *ended)
 		owed++;
 	pay_all(other);
 	zkq_get_wait(other, both, 2, 1000, ignore_info, NULL);
-	zkq_list_wait(other, NULL, 1, 10, 1000, ignore_info, NULL, &total);
+	zkq_list_wait(other, &ended_ten, 1000, ignore_info, NULL, &total);
 	zkq_queues_wait(other, 1000, ignore_queue, NULL);
 	zkq_workers_wait(other, 1000, ignore_worker, NULL);
 	zkq_queue_pause_wait(other, "default", 0, 0, NULL, 1000);
