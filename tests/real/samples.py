@@ -32,11 +32,14 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 GONE = "zk4:2181"      # a server that is down; zk1 ... zk3 are the ensemble
 CLI = "/usr/share/zookeeper/bin/zkCli.sh"
 SECONDS = 60
+CLI_LOG = "^(Connecting to|WATCHER::|WatchedEvent|SLF4J|[0-9]{4}-|$)"
+UP = r": (stands by|leads|registered)\b"     # a daemon says so
 
 DRAWING, NOTATION, BUILD = "a drawing", "notation, no language", "installs or builds; tests/run does so in its own stages"
 EXCEPTIONS = {  # page, begin of the sample: why it is not run
     ("README.md", "sh etc/quickstart"): BUILD,
     ("README.md", "./autogen.sh"): BUILD,
+    ("README.md", "sudo systemd-sysusers"): "wants systemd as the init of the machine",
     ("zkq-znodes.7", "R      "): DRAWING,
     ("zkq-znodes.7", "          submit"): DRAWING,
     ("zkq-znodes.7", "multi[ check tasks/<tail>"): NOTATION,
@@ -79,7 +82,8 @@ class Sample:
     def kind(self):
         first = self.text.split("\n")[0]
         for pattern, kind in ((r"\$ ", "session"), (r'\{"(argv|noop|v)"', "tasks"), (r"(create|get|ls|set|delete) ", "cli"),
-                              (r"\[\w+\]$", "conf"), (r"(groups|scrape_configs):", "prometheus"), (r"zkq\b|sudo zkq\b", "commands")):
+                              (r"\[\w+\]$", "conf"), (r"(groups|scrape_configs):", "prometheus"),
+                              (r"(sudo )?zkq\b", "commands")):
             if "#include" in self.text:
                 return "program"
             if re.match(pattern, first):
@@ -263,17 +267,18 @@ class Place:
         process = subprocess.Popen(["bash", "-c", "exec " + self.real(command)], cwd=self.folder, text=True,
                                    env=dict(self.environment, STATE_DIRECTORY=tempfile.mkdtemp(dir=self.folder)),
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        said = []
+        said, up = [], False
         try:
             for line in process.stderr:
                 said.append(line)
-                if re.search("registered|stands|connected|leads", line):
+                up = re.search(UP, line)
+                if up:
                     break
             process.terminate()
             said += process.communicate(timeout=SECONDS)[1].splitlines(True)
         finally:
             process.kill()
-        if process.returncode != 0:
+        if not up or process.returncode != 0:
             raise AssertionError("%s: %s: exit %d: %s" % (sample, command, process.returncode, "".join(said)))
 
     def tasks(self, sample):
@@ -397,7 +402,7 @@ def tools(cluster):
     for path in glob.glob(TOP + "/man/zkq-*.1"):
         os.symlink(stories.OPTIONS.build + "/zkq", os.path.join(folder, os.path.basename(path)[:-2]))
     for name, text in (
-            ("zkCli.sh", '%s -server "$ZKQ_ZK" "$@" 2>&1 | grep -v -E "^(Connecting to|WATCHER::|WatchedEvent|SLF4J|[0-9]{4}-|$)"' % CLI),
+            ("zkCli.sh", '%s -server "$ZKQ_ZK" "$@" 2>&1 | grep -v -E "%s"' % (CLI, CLI_LOG)),
             ("mail", "cat > mail"), ("sudo", 'exec "$@"')):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write("#!/bin/sh\n%s\n" % text)
