@@ -325,6 +325,50 @@ int zkq_purge_check(struct zkq *handle, const char *path);
 int zkq_purge_wait(struct zkq *handle, const char *path, const struct zkq_purge_options *options, int timeout_ms,
     zkq_purge_fn *callback, void *context);
 
+/* A line of text, without its newline; not 0 = stop: ZKQ_ECANCELLED. */
+typedef int zkq_line_fn(void *context, const char *line, size_t len);
+/* Now and then: how many znodes were read; not 0 = stop. */
+typedef int zkq_count_fn(void *context, int64_t count);
+/* The next line, without its newline, and its length; NULL at the end. It must live until the next call. */
+typedef const char *zkq_source_fn(void *context, size_t *len);
+
+/* Gives the whole tree as lines of JSON (zkq-admin(1)), counted while it is read, then each line. *denied, if not NULL,
+ * counts the znodes that may not be read and are left out. Holds the tree in memory. Given up when no answer came for
+ * timeout_ms. counted may be NULL. Blocking. */
+int zkq_export_wait(struct zkq *handle, int timeout_ms, zkq_line_fn *line, zkq_count_fn *counted, void *context, int *denied);
+
+struct zkq_import_info {
+	int64_t line;		/* that is wrong; 0 = none */
+	char why[512];		/* what is wrong; "" = the error says it */
+	int64_t created;	/* znodes; existed of them were there already */
+	int64_t existed;
+	int64_t tasks;		/* that wait now, */
+	int64_t claimed;	/* of which so many had been given to a worker */
+	int64_t inbox, results, dead;
+	int64_t lost;		/* had been started and must not run twice: their results say so */
+	int64_t ended;		/* seen in two places: the later one counts */
+	int64_t ephemerals, strangers;	/* left out */
+};
+#define ZKQ_IMPORT_FORCE 1	/* into a tree that is there: what exists stays as it is */
+
+/* Makes a tree of an export, with the ACLs of this handle. ZKQ_EINVAL: the lines are no export; nothing was written.
+ * ZKQ_EEXIST: there is a tree, or dispatchers run on it. After another error a part of the tree may be there, which no
+ * dispatcher takes for one; ZKQ_IMPORT_FORCE goes on. Holds the export in memory. Blocking. */
+int zkq_import_wait(struct zkq *handle, int flags, int timeout_ms, zkq_source_fn *source, void *context,
+    struct zkq_import_info *info);
+
+struct zkq_fsck_info {
+	int64_t znodes, tasks, claims, results, dead;
+	int64_t repaired;
+	int64_t errors, notes;	/* that are left */
+};
+#define ZKQ_FSCK_REPAIR 1	/* mends what can be mended safely, each by one transaction that checks what it was made for */
+
+/* Reads the tree twice and tells what both readings found wrong, so that tasks on their way are not mistaken for
+ * damage: what is the path; level ZKQ_LEVEL_OK: it has been repaired. Holds the tree in memory. Blocking. */
+int zkq_fsck_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn *found, zkq_count_fn *counted, void *context,
+    struct zkq_fsck_info *info);
+
 /* ---- workers, dispatchers, queues ---- */
 
 struct zkq_worker_info {

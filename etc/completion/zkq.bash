@@ -18,6 +18,9 @@ _zkq_own()
 	logs) echo '--follow --lines= --attempt= --stdout --stderr --timestamps --raw' ;;
 	results) echo '--csv' ;;
 	ping) echo '--wait' ;;
+	'admin export') echo '--file=' ;;
+	'admin import') echo '--file= --force' ;;
+	'admin fsck') echo '--repair' ;;
 	purge) echo '--path= --yes --recursive --dry-run --keep-newer-than= --rate= --force' ;;
 	doctor) echo '--no-write' ;;
 	dev) echo '--dispatchers= --workers= --slots= --open --pids=' ;;
@@ -55,7 +58,7 @@ _zkq_value()
 
 _zkq()
 {
-	local commands='submit run status show explain wait logs cancel results worker queue ping doctor purge dev help'
+	local commands='submit run status show explain wait logs cancel results worker queue ping doctor purge admin dev help'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]##*/} at=1 command= own i
 
 	# "=" is a word of its own here: --color=al is "--color" "=" "al".
@@ -78,8 +81,9 @@ _zkq()
 		return
 	fi
 	case $command in
-	worker | queue)
+	worker | queue | admin)
 		local words=list
+		[[ $command == admin ]] && words='export import fsck'
 		[[ $command == queue ]] && words='list show create pause resume'
 		if [[ $COMP_CWORD -eq $at && $cur != -* ]]; then
 			COMPREPLY=($(compgen -W "$words" -- "$cur"))
@@ -114,5 +118,5 @@ _zkq()
 	return 0
 }
 
-complete -F _zkq zkq zkq-cancel zkq-dev zkq-dispatcher zkq-doctor zkq-explain zkq-logs zkq-ping zkq-purge zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
+complete -F _zkq zkq zkq-admin zkq-cancel zkq-dev zkq-dispatcher zkq-doctor zkq-explain zkq-logs zkq-ping zkq-purge zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
     zkq-worker

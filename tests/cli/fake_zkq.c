@@ -1,7 +1,7 @@
 /*
  * A libzkq without a server, for tests of the commands: what it answers stands in the environment.
  *
- * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause ping doctor purge: the
+ * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause ping doctor purge export import fsck: the
  * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
  * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; hang=1: following never ends; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out;
  * recent=1: what has ended did so just now; none=1: a queue in which nothing ever was.
@@ -490,6 +490,50 @@ zkq_purge_wait(struct zkq *handle, const char *path, const struct zkq_purge_opti
 	progress.deleted = options->dry_run ? 0 : knob("deleted");
 	callback(context, &progress);
 	return knob("purge");
+}
+
+int
+zkq_export_wait(struct zkq *handle, int timeout_ms, zkq_line_fn *line, zkq_count_fn *counted, void *context, int *denied)
+{
+	(void)handle, (void)timeout_ms;
+	counted(context, 1000);
+	*denied = knob("denied");
+	for (int i = 0; i < 3 && !knob("export"); i++)
+		if (line(context, "{}", 2))
+			return ZKQ_ECANCELLED;
+	return knob("export");
+}
+
+int
+zkq_import_wait(struct zkq *handle, int flags, int timeout_ms, zkq_source_fn *source, void *context, struct zkq_import_info *info)
+{
+	size_t len;
+
+	(void)handle, (void)timeout_ms;
+	memset(info, 0, sizeof *info);
+	while (source(context, &len))
+		info->created++;
+	info->lost = flags & ZKQ_IMPORT_FORCE;
+	if (knob("import") == ZKQ_EINVAL) {
+		info->line = 7;
+		strcpy(info->why, "nonsense");
+	}
+	return knob("import");
+}
+
+int
+zkq_fsck_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn *found, zkq_count_fn *counted, void *context,
+    struct zkq_fsck_info *info)
+{
+	(void)handle, (void)timeout_ms, (void)counted;
+	memset(info, 0, sizeof *info);
+	info->repaired = flags & ZKQ_FSCK_REPAIR;
+	info->errors = knob("errors") - info->repaired;
+	if (flags & ZKQ_FSCK_REPAIR)
+		found(context, &(struct zkq_finding){ ZKQ_LEVEL_OK, "claim", "/zkq/\033[2J", "is for nothing", "delete it" });
+	for (int i = 0; i < info->errors; i++)
+		found(context, &(struct zkq_finding){ ZKQ_LEVEL_ERROR, "place", "/zkq/x", "is in two places", "--repair: delete it" });
+	return knob("fsck");
 }
 
 int
