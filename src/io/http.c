@@ -93,7 +93,7 @@ count_header(const struct http_request *request, const char *name)
 	return count;
 }
 
-/* evhttp does not read the body of a GET: it would take it for the next request. */
+/* It would mean nothing, and evhttp takes that of a HEAD for the next request. */
 static bool
 has_body(const struct http_request *request)
 {
@@ -315,11 +315,15 @@ begin_answer(struct http_request *request, int code, const char *type)
 void
 http_reply_as(struct http_request *request, int code, const char *type, const void *data, size_t len)
 {
-	struct evbuffer *body = evbuffer_new();
+	bool head = evhttp_request_get_command(request->request) == EVHTTP_REQ_HEAD;
+	struct evbuffer *body = head ? NULL : evbuffer_new();
+	char length[24];
 
 	begin_answer(request, code, type);
 	if (body)
 		evbuffer_add(body, data, len);
+	snprintf(length, sizeof length, "%zu", body || head ? len : 0);
+	http_header(request, "Content-Length", length);
 	evhttp_send_reply(request->request, code, NULL, body);
 	if (body)
 		evbuffer_free(body);
@@ -353,7 +357,9 @@ http_stream(struct http_request *request, const char *type, const struct http_st
 	struct timeval write = { .tv_sec = HTTP_QUIET_S };
 
 	if (evhttp_request_get_command(request->request) == EVHTTP_REQ_HEAD) {
-		http_reply_as(request, HTTP_OK, type, "", 0);
+		begin_answer(request, HTTP_OK, type);
+		evhttp_send_reply(request->request, HTTP_OK, NULL, NULL);
+		free_request(request);
 		return false;
 	}
 	if (!connections_streams(request->server->connections, fd_of(request->request))) {
