@@ -47,6 +47,29 @@ bytes(struct walk *walk, void *data, size_t len)
 
 #define FIELD(walk, field) bytes(walk, &(field), sizeof(field))
 
+/* A byte that is no truth value would be undefined behaviour to look at. */
+static void
+flag(struct walk *walk, bool *value)
+{
+	unsigned char byte = walk->writing && *value;
+
+	FIELD(walk, byte);
+	if (byte > 1)
+		walk->failed = true;
+	if (!walk->writing)
+		*value = byte == 1;
+}
+
+static void
+state(struct walk *walk, enum task_state *value)
+{
+	FIELD(walk, *value);
+	if (!walk->writing && *value >= STATES)
+		walk->failed = true;
+}
+
+#define HAS_END(text) (memchr((text), '\0', sizeof(text)) != NULL)
+
 /* A borrowed string of known length; NULL stays NULL. */
 static void
 blob(struct walk *walk, const char **data, size_t *len)
@@ -88,7 +111,7 @@ strings(struct walk *walk, const char *const **list)
 	uint32_t count = 0;
 	bool there = walk->writing && *list;
 
-	FIELD(walk, there);
+	flag(walk, &there);
 	for (; there && walk->writing && (*list)[count]; count++)
 		;
 	FIELD(walk, count);
@@ -122,16 +145,17 @@ node(struct walk *walk, struct node *claim)
 {
 	/* A claim's node has no text, so its bytes are all of it. */
 	FIELD(walk, *claim);
-	if (!walk->writing && (claim->kind != NODE_CLAIM || claim->text))
+	if (!walk->writing && (claim->kind != NODE_CLAIM || claim->text || !HAS_END(claim->queue) || !HAS_END(claim->worker) ||
+	    !HAS_END(claim->inc) || !HAS_END(claim->task.token)))
 		walk->failed = true;
 }
 
 static void
 outcome(struct walk *walk, struct outcome *out)
 {
-	FIELD(walk, out->state);
+	state(walk, &out->state);
 	string(walk, &out->reason);
-	FIELD(walk, out->has_exit);
+	flag(walk, &out->has_exit);
 	FIELD(walk, out->exit_code);
 	FIELD(walk, out->signal);
 	FIELD(walk, out->started_wall_ms);
@@ -142,7 +166,7 @@ outcome(struct walk *walk, struct outcome *out)
 	FIELD(walk, out->stdout_bytes);
 	FIELD(walk, out->stderr_bytes);
 	FIELD(walk, out->dropped_bytes);
-	FIELD(walk, out->log_complete);
+	flag(walk, &out->log_complete);
 	blob(walk, &out->tail, &out->tail_len);
 }
 
@@ -150,7 +174,7 @@ static void
 spec(struct walk *walk, struct task_spec *task)
 {
 	strings(walk, &task->argv);
-	FIELD(walk, task->noop);
+	flag(walk, &task->noop);
 	string(walk, &task->name);
 	string(walk, &task->cwd);
 	strings(walk, &task->env);
@@ -163,6 +187,7 @@ static void
 hello(struct walk *walk, struct message *message)
 {
 	FIELD(walk, message->hello.inc);
+	walk->failed |= !walk->writing && !HAS_END(message->hello.inc);
 	FIELD(walk, message->hello.r);
 	string(walk, &message->hello.process.host);
 	string(walk, &message->hello.process.boot);
@@ -170,13 +195,15 @@ hello(struct walk *walk, struct message *message)
 	FIELD(walk, message->hello.process.start);
 	string(walk, &message->hello.log);
 	string(walk, &message->hello.log_token);
-	FIELD(walk, message->hello.stopping);
+	flag(walk, &message->hello.stopping);
 	FIELD(walk, message->hello.count);
 	if (walk->failed)
 		return;
 	struct held_attempt *attempts = (struct held_attempt *)message->hello.attempts;
 	if (!walk->writing) {
-		if (message->hello.count < 0 || (size_t)message->hello.count > (size_t)(walk->end - walk->at)) {
+		/* Each takes a node and a byte at least, as above. */
+		size_t most = (size_t)(walk->end - walk->at) / (sizeof attempts->claim + 1);
+		if (message->hello.count < 0 || (size_t)message->hello.count > most) {
 			walk->failed = true;
 			return;
 		}
@@ -189,7 +216,7 @@ hello(struct walk *walk, struct message *message)
 	}
 	for (int i = 0; i < message->hello.count && !walk->failed; i++) {
 		node(walk, &attempts[i].claim);
-		FIELD(walk, attempts[i].ended);
+		flag(walk, &attempts[i].ended);
 		if (attempts[i].ended)
 			outcome(walk, &attempts[i].outcome);
 	}
@@ -213,14 +240,14 @@ all(struct walk *walk, struct message *message)
 		break;
 	case MSG_START:
 		node(walk, &message->start.claim);
-		FIELD(walk, message->start.exclusive);
+		flag(walk, &message->start.exclusive);
 		string(walk, &message->start.invalid);
 		spec(walk, &message->start.spec);
 		break;
 	case MSG_KILL:
 		FIELD(walk, message->kill.n);
 		string(walk, &message->kill.reason);
-		FIELD(walk, message->kill.state);
+		state(walk, &message->kill.state);
 		FIELD(walk, message->kill.grace_ms);
 		break;
 	case MSG_FORGET:
