@@ -10,6 +10,7 @@
 
 #include "base/terminal.h"
 
+#define THOUSANDTHS_MAX 9e15	/* a double has none beyond it */
 #define NESTING_MAX 64	/* of JSON text that is passed on */
 
 void
@@ -145,10 +146,17 @@ void
 jsonout_real(struct jsonout *json, const char *key, double value)
 {
 	begin_value(json, key, "");
-	if (isfinite(value))
-		fprintf(json->out, "%.3f", value);
-	else
+	if (!isfinite(value)) {
 		fputs("null", json->out);
+	} else if (fabs(value) >= THOUSANDTHS_MAX) {
+		fprintf(json->out, "%.0f", value);
+	} else {
+		/* Not as a double, whose decimal point is the locale's. */
+		uint64_t thousandths = (uint64_t)(fabs(value) * 1000 + 0.5);
+
+		fprintf(json->out, "%s%" PRIu64 ".%03" PRIu64, value < 0 && thousandths ? "-" : "", thousandths / 1000,
+		    thousandths % 1000);
+	}
 }
 
 static void
