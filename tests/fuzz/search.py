@@ -19,8 +19,14 @@ KEPT_BYTES = 24 * 1024      # of each target: enough for most of them, and the t
 
 # The longest input that is worth trying, and the words that inputs are made of.
 TARGETS = {
+    'answer': (1000, 'http'),
+    'conf': (600, 'conf'),
     'duration': (64, 'duration'),
+    'http': (1000, 'http'),
+    'json': (500, 'json'),
+    'message': (700, 'json'),
     'names': (300, 'names'),
+    'options': (400, 'conf'),
     'record': (1000, 'json'),
     'report': (1000, 'json'),
     'table': (64, 'terminal'),
