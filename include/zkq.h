@@ -207,6 +207,16 @@ int zkq_list(struct zkq *handle, const struct zkq_list_options *options, zkq_inf
 int zkq_list_wait(struct zkq *handle, const struct zkq_list_options *options, int timeout_ms, zkq_info_fn *callback,
     void *context, int *total);
 
+typedef void zkq_match_fn(void *context, const char *id, int ended);
+/* The ids that begin with text, "<queue>.<segment>.<token>", or whose token does, "<token>"; either may be cut off behind
+ * the first character of the token. When a token is text as a whole, that id only. At most 20 callbacks, in no order;
+ * total counts all. Looks at live tasks, results and dead letters: of the segment, by three listings, or of the newest 500
+ * segments of each queue, by one each. ZKQ_EINVAL: text can begin no id. Asynchronous; done, which may be NULL, comes
+ * last. */
+int zkq_find(struct zkq *handle, const char *text, zkq_match_fn *callback, zkq_done_fn *done, void *context);
+/* The same, blocking; *total, if not NULL, is what done would be told. */
+int zkq_find_wait(struct zkq *handle, const char *text, int timeout_ms, zkq_match_fn *callback, void *context, int *total);
+
 /* A worker, as a task that waits sees it. */
 struct zkq_candidate {
 	const char *worker;

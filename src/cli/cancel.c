@@ -172,11 +172,9 @@ cancel(int argc, char **argv)
 	(void)argc;
 	if (code)
 		return code;
-	code = cli_open(&handle, true);
-	if (code) {
-		cli_ids_free(&ids);
+	code = cli_open_ids(&handle, &ids);
+	if (code)
 		return code;
-	}
 	state.ids = &ids;
 	int error = zkq_dispatchers_wait(handle, cli_left(), count_dispatcher, NULL);
 	if (settings.json)

@@ -19,10 +19,8 @@
 #include "base/exits.h"
 #include "base/jsonout.h"
 #include "base/memory.h"
-#include "cli/line.h"
 
 #define HINT_MS 2000	/* a hint is not waited for longer */
-#define LINE_MAX_ID 256	/* a line with an id */
 
 struct settings settings;
 
@@ -495,111 +493,4 @@ cli_turn(struct zkq *handle, int64_t limit_ms, int also_fd)
 		wait_ms = limit_ms > INT_MAX ? INT_MAX : (int)limit_ms;
 	poll(fds, also_fd < 0 ? 1 : 2, wait_ms);
 	zkq_dispatch(handle);
-}
-
-/* ---- ids ---- */
-
-void
-cli_ids_add(struct ids *ids, const char *id)
-{
-	if (ids->count == 0 || (ids->count >= 64 && (ids->count & (ids->count - 1)) == 0))
-		ids->items = memory_resize(ids->items, ids->count ? (size_t)ids->count * 2 : 64, sizeof *ids->items);
-	ids->items[ids->count++] = memory_string(id);
-}
-
-/* A segment's number: 32 bits, without leading zeros. */
-static bool
-looks_like_segment(const char *text, size_t len)
-{
-	char digits[12];
-
-	if (len == 0 || len > 10 || strspn(text, "0123456789") != len || (text[0] == '0' && len > 1))
-		return false;
-	snprintf(digits, sizeof digits, "%.*s", (int)len, text);
-	return strtoull(digits, NULL, 10) <= UINT32_MAX;
-}
-
-/* "<queue>.<segment>.<token>": exactly two dots, nothing empty, nothing that no id has. */
-static bool
-looks_like_id(const char *text)
-{
-	const char *dot = strchr(text, '.');
-	int dots = 0, len = 0;
-
-	if (!dot || !looks_like_segment(dot + 1, strcspn(dot + 1, ".")))
-		return false;
-	for (const char *p = text; *p; p++) {
-		if (*p == '.') {
-			if (len == 0)
-				return false;
-			dots++;
-			len = 0;
-			continue;
-		}
-		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", *p))
-			return false;
-		len++;
-	}
-	return dots == 2 && len > 0 && strlen(text) < ZKQ_ID_SIZE;
-}
-
-static bool
-looks_like_name(const char *text)
-{
-	return *text && *text != '.' && strlen(text) <= ZKQ_ID_SIZE * 2 && !strchr(text, '/');
-}
-
-static int
-take_id(struct ids *ids, const char *text, bool inbox)
-{
-	if (looks_like_id(text) || (inbox && !strchr(text, '.') && looks_like_name(text))) {
-		cli_ids_add(ids, text);
-		return 0;
-	}
-	if (!inbox && strncmp(text, "t-", 2) == 0 && !strchr(text, '.'))
-		return cli_fail(EXIT_DATA, "Invalid", NULL, false, "no task id: '%s' is a name in an inbox: zkq show tells the id that "
-		    "its task got", text);
-	return cli_fail(EXIT_DATA, "Invalid", NULL, false, "no task id: '%s' (ids look like default.4.k3v9q7xa2m4t)", text);
-}
-
-static int
-read_ids(struct ids *ids, bool inbox)
-{
-	char text[LINE_MAX_ID];
-	struct line_input line = { .in = stdin, .name = "standard input", .text = text, .size = sizeof text };
-	int code = 0;
-
-	ids->stream = true;
-	while (code == 0 && line_next(&line, &code) > 0) {
-		text[strcspn(text, " \t")] = '\0';
-		if (*text)
-			code = take_id(ids, text, inbox);
-	}
-	return code;
-}
-
-int
-cli_ids(char **operands, bool inbox, struct ids *ids)
-{
-	memset(ids, 0, sizeof *ids);
-	if (!operands[0])
-		return cli_usage("an id is missing ('-' reads ids from standard input)");
-	for (; *operands; operands++) {
-		int code = strcmp(*operands, "-") == 0 ? read_ids(ids, inbox) : take_id(ids, *operands, inbox);
-
-		if (code) {
-			cli_ids_free(ids);
-			return code;
-		}
-	}
-	return 0;
-}
-
-void
-cli_ids_free(struct ids *ids)
-{
-	for (int i = 0; i < ids->count; i++)
-		free(ids->items[i]);
-	free(ids->items);
-	memset(ids, 0, sizeof *ids);
 }

@@ -105,10 +105,14 @@ struct ids {
 	char **items;
 	int count;
 	bool stream;	/* some came from stdin */
+	bool inbox;	/* names of an inbox will do, too */
 };
-/* Takes ids from operands; "-" reads them from stdin, one a line. inbox: names of an inbox will do, too. Returns 0, or
- * the exit code after having said what is wrong. */
+/* Takes ids from operands, or beginnings of them, or of their tokens, or "last"; "-" reads them from stdin, one a line.
+ * inbox: names of an inbox will do, too. Returns 0, or the exit code after having said what is wrong. */
 int cli_ids(char **operands, bool inbox, struct ids *ids);
+/* Opens a handle, waits for the session and makes ids whole. Returns 0, or the exit code after having said why not; then
+ * the ids are freed. */
+int cli_open_ids(struct zkq **handle, struct ids *ids);
 void cli_ids_add(struct ids *ids, const char *id);	/* copied */
 void cli_ids_free(struct ids *ids);
 

@@ -553,6 +553,9 @@ set_environment(void)
 	setenv("ZKQ_ZK", text, 1);
 	setenv("ZKQ_ROOT", "/zkq", 1);
 	setenv("ZKQ_CONFIG", "/dev/null", 1);	/* nobody's settings: a first try is the same for everybody */
+	char *last = memory_print("%s/last", dev.folder);
+	setenv("ZKQ_LAST", last, 1);	/* leaves nothing behind in the user's */
+	free(last);
 	char *joined = memory_print("%s:%s", dev.bin, path ? path : "/usr/bin:/bin");
 	setenv("PATH", joined, 1);
 	free(joined);

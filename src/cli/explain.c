@@ -232,11 +232,9 @@ explain(int argc, char **argv)
 
 	(void)argc;
 	if (code == 0)
-		code = cli_open(&handle, true);
-	if (code) {
-		cli_ids_free(&ids);
+		code = cli_open_ids(&handle, &ids);
+	if (code)
 		return code;
-	}
 	if (settings.json)
 		info_json_begin(&json, "zkq.explain/1");
 	int error = ZKQ_OK;

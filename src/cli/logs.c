@@ -118,7 +118,7 @@ logs(int argc, char **argv)
 	if (code == 0 && ids.count != 1)
 		code = cli_usage("one task at a time");
 	if (code == 0)
-		code = cli_open(&handle, true);
+		code = cli_open_ids(&handle, &ids);
 	if (code) {
 		cli_ids_free(&ids);
 		return code;

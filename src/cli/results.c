@@ -142,11 +142,9 @@ results(int argc, char **argv)
 	int code = cli_ids(argv, true, &ids);
 	if (code)
 		return code;
-	code = cli_open(&handle, true);
-	if (code) {
-		cli_ids_free(&ids);
+	code = cli_open_ids(&handle, &ids);
+	if (code)
 		return code;
-	}
 	state.ids = &ids;
 	if (!settings.json && !settings.no_header)
 		puts("id,name,state,exit,seconds,tail");

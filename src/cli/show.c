@@ -159,11 +159,9 @@ show(int argc, char **argv)
 	(void)argc;
 	if (code)
 		return code;
-	code = cli_open(&handle, true);
-	if (code) {
-		cli_ids_free(&ids);
+	code = cli_open_ids(&handle, &ids);
+	if (code)
 		return code;
-	}
 	if (settings.json)
 		info_json_begin(&json, "zkq.show/1");
 	int error = ZKQ_OK;

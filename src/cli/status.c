@@ -491,7 +491,7 @@ status(int argc, char **argv)
 	if (code == 0)
 		code = listing_check(info_columns, INFO_COLUMNS);
 	if (code == 0)
-		code = cli_open(&handle, true);
+		code = cli_open_ids(&handle, &ids);
 	if (code == 0) {
 		code = watching ? look_again_and_again(handle, &ids) : look(handle, &ids, false);
 		zkq_close(handle);

@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/follow.h"
 #include "cli/info.h"
+#include "cli/last.h"
 #include "cli/task.h"
 
 static const char *file;
@@ -147,6 +148,7 @@ submit_one(const struct zkq_task *task, enum submit_then then)
 		code = send_one(handle, task, &answer);
 		if (code == 0) {
 			print_id(&answer, then);
+			last_keep(answer.id);
 			if (then != SUBMIT_ONLY)
 				code = follow_task(handle, answer.id, then != SUBMIT_WAIT, then == SUBMIT_RUN, task->kill_grace_ms);
 		}

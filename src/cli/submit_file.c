@@ -18,6 +18,7 @@
 #include "base/output.h"
 #include "cli/cli.h"
 #include "cli/info.h"
+#include "cli/last.h"
 #include "cli/number.h"
 #include "cli/submit.h"
 
@@ -152,6 +153,7 @@ static struct {
 	struct batch *first, *last;		/* sent, in order of their lines */
 	int open;
 	int64_t accepted, existed, refused, unknown, lines_sent;
+	char last_id[ZKQ_ID_SIZE];	/* accepted last; "" = none */
 	int64_t began_ms, shown_ms, heard_ms;
 	bool terminal, stop;
 	int code;
@@ -215,6 +217,7 @@ print_answer(struct batch *batch, int i)
 	if (error == ZKQ_OK) {
 		state.accepted++;
 		state.existed += batch->answer[i].existed ? 1 : 0;
+		snprintf(state.last_id, sizeof state.last_id, "%s", batch->answer[i].id);
 	}
 	if (settings.json) {
 		info_json_line(&json, "zkq.submit/1");
@@ -423,6 +426,8 @@ say_sum(void)
 	char number[3][NUMBER_SIZE], existed[64] = "", other[128] = "";
 	double seconds = (double)(cli_now() - state.began_ms) / 1000;
 
+	if (*state.last_id)
+		last_keep(state.last_id);
 	if (state.existed)
 		snprintf(existed, sizeof existed, ", %s of them by their key before", number_grouped(state.existed, number[1]));
 	if (state.refused || state.unknown)

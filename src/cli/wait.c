@@ -286,7 +286,7 @@ wait_command(int argc, char **argv)
 		return code;
 	if (ids.count == 0)
 		return EXIT_OK;
-	code = cli_open(&handle, true);
+	code = cli_open_ids(&handle, &ids);
 	if (code)
 		return code;
 	code = wait_for_all(handle, &ids);

@@ -937,6 +937,191 @@ START_TEST(running)
 }
 END_TEST
 
+static struct {
+	int count, ended;
+	char ids[20][ZKQ_ID_SIZE];
+} matched;
+
+static void
+see_match(void *context, const char *match, int ended)
+{
+	(void)context;
+	matched.ended = ended;
+	snprintf(matched.ids[matched.count++], ZKQ_ID_SIZE, "%s", match);
+}
+
+static int
+find(const char *text)
+{
+	int total;
+
+	memset(&matched, 0, sizeof matched);
+	ck_assert_int_eq(zkq_find_wait(handle, text, 5000, see_match, NULL, &total), ZKQ_OK);
+	ck_assert_int_eq(matched.count, total < 20 ? total : 20);
+	return total;
+}
+
+/* Ids by their beginnings, in segments that are listed, wherever the task is. */
+START_TEST(beginnings)
+{
+	char text[ZKQ_ID_SIZE];
+	int total;
+
+	submit_one();
+	const char *token = strrchr(id, '.') + 1;
+	ck_assert_int_eq(find(token), 1);
+	ck_assert_str_eq(matched.ids[0], id);
+	ck_assert_int_eq(matched.ended, 0);
+	snprintf(text, sizeof text, "%.*s", (int)(token - id) + 4, id);
+	ck_assert_int_eq(find(text), 1);
+	finish(id, STATE_DONE, 0, "", 1, true);
+	ck_assert_int_eq(find(text), 1);
+	ck_assert_int_eq(matched.ended, 1);
+	text[8] = '7';	/* another segment */
+	ck_assert_int_eq(find(text), 0);
+	submit_many(100);	/* one batch: their tokens differ behind the x */
+	snprintf(text, sizeof text, "%.12s", strrchr(ids[0], '.') + 1);
+	ck_assert_int_eq(find(text), 100);
+	ck_assert_int_eq(find(strrchr(ids[1], '.') + 1), 1);	/* x1, not x10 */
+	ck_assert_str_eq(matched.ids[0], ids[1]);
+	ck_assert_int_eq(zkq_find_wait(handle, "No", 5000, see_match, NULL, &total), ZKQ_EINVAL);
+	ck_assert_int_eq(zkq_find_wait(handle, "default.x.k", 5000, see_match, NULL, &total), ZKQ_EINVAL);
+	ck_assert_int_eq(zkq_find_wait(handle, "default.1.", 5000, see_match, NULL, &total), ZKQ_EINVAL);
+}
+END_TEST
+
+static struct {
+	int calls, error, workers, next, leads;
+	long long higher, before, behind;
+	char reason[32], why[2][32], path[200];
+} told;
+
+static void
+see_explained(void *context, int index, int error, const struct zkq_explanation *all)
+{
+	(void)context;
+	(void)index;
+	memset(&told, 0, sizeof told);
+	told.calls++;
+	told.error = error;
+	told.next = -1;
+	if (!all)
+		return;
+	told.higher = all->higher;
+	told.before = all->before;
+	told.behind = all->behind;
+	told.leads = all->leads;
+	put(told.reason, sizeof told.reason, all->info->reason);
+	put(told.path, sizeof told.path, all->path_count ? all->paths[0] : NULL);
+	for (told.workers = 0; told.workers < all->worker_count; told.workers++) {
+		if (told.workers < 2)
+			put(told.why[told.workers], sizeof told.why[0], all->workers[told.workers].reason);
+		if (all->workers[told.workers].next)
+			told.next = told.workers;
+	}
+}
+
+static void
+explain(const char *what)
+{
+	told.calls = 0;
+	ck_assert_int_eq(zkq_explain_wait(handle, &what, 1, 5000, see_explained, NULL), ZKQ_OK);
+	ck_assert_int_eq(told.calls, 1);
+	ck_assert_int_eq(told.error, ZKQ_OK);
+}
+
+static void
+submit_at(int priority)
+{
+	struct zkq_task task = task_true;
+
+	task.priority = priority;
+	ck_assert_int_eq(zkq_submit_wait(handle, NULL, &task, 5000, id), ZKQ_OK);
+}
+
+/* Place in line, and what each worker says to it; the same reason as in a list. */
+START_TEST(explained)
+{
+	static const char *const states[] = { "waiting", NULL };
+	static const struct zkq_list_options waiting = { LISTED, .limit = 10, .states = states };
+	char first[ZKQ_ID_SIZE];
+	int total;
+
+	submit_at(3);
+	memcpy(first, id, sizeof first);
+	explain(first);
+	ck_assert_str_eq(told.reason, "NoLeader");
+	ck_assert_int_eq(told.leads, 0);
+	ck_assert_int_eq(told.workers, 0);
+	make("/zkq/election/0123456789abcdef0123456789abcdef-n_0000000003",
+	    "{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"pid\":1}");
+	make_worker(NULL);
+	explain(first);
+	ck_assert_str_eq(told.reason, "Ready");
+	ck_assert_int_eq(told.next, 0);
+	for (int i = 0; i < 4; i++) {
+		submit_at(5);
+		claim((uint32_t)i + 1);
+	}
+	explain(first);
+	ck_assert_str_eq(told.reason, "NoSlot");
+	ck_assert_str_eq(told.why[0], "NoSlot");
+	ck_assert_int_eq(told.before + told.higher, 0);
+	submit_at(4);
+	submit_at(3);
+	explain(first);
+	ck_assert_str_eq(told.reason, "Priority");
+	ck_assert_int_eq(told.higher, 1);
+	ck_assert_int_eq(told.before, 0);
+	ck_assert_int_eq(told.behind, 1);
+	ck_assert_ptr_nonnull(strstr(told.path, "/zkq/queues/default/tasks/0/3."));
+	explain(id);
+	ck_assert_int_eq(told.before, 1);
+	memset(&seen, 0, sizeof seen);
+	ck_assert_int_eq(zkq_list_wait(handle, &waiting, 5000, see, NULL, &total), ZKQ_OK);
+	ck_assert_int_eq(total, 3);
+	ck_assert_str_eq(seen.id, id);
+	ck_assert_str_eq(seen.reason, "Priority");
+	get(first);
+	ck_assert_str_eq(seen.reason, "Priority");
+	/* Its end is wanted: that is why it does not run. */
+	make("/zkq/queues/default/cancel/0", "");
+	make("/zkq/queues/default/cancel/0/%s", "{\"v\":1}", strrchr(first, '.') + 1);
+	get(first);
+	ck_assert_str_eq(seen.reason, "Cancelling");
+	ck_assert_str_eq(seen.state, "waiting");
+	explain(id);
+	ck_assert_int_eq(told.before, 0);
+	/* A class that is gone says so, in lists and alone. */
+	struct node task = find_task(id);
+	char path[PATH_BUFFER];
+	struct node class = node_of_hash(NODE_CLASS, "default", task.task.class_hash);
+	path_write("/zkq", &class, false, path, sizeof path);
+	ck_assert_int_eq(do_op(OP_DELETE, path, NULL, 0), RC_OK);
+	get(id);
+	ck_assert_str_eq(seen.reason, "ClassUnknown");
+	ck_assert_int_eq(zkq_list_wait(handle, &waiting, 5000, see, NULL, &total), ZKQ_OK);
+	ck_assert_str_eq(seen.reason, "ClassUnknown");
+}
+END_TEST
+
+/* The session of a worker is gone: what it has is neither waiting nor simply running. */
+START_TEST(worker_lost)
+{
+	submit_one();
+	make_worker(NULL);
+	claim(1);
+	get(id);
+	ck_assert_str_eq(seen.reason, "-");
+	ck_assert_int_eq(do_op(OP_DELETE, "/zkq/assign/w1.abcdefgh/live-1", NULL, 0), RC_OK);
+	get(id);
+	ck_assert_str_eq(seen.state, "running");
+	ck_assert_str_eq(seen.reason, "WorkerLost");
+	explain(id);
+	ck_assert_int_eq(told.higher, -1);
+}
+END_TEST
+
 static char leaders[256];
 
 static void
@@ -1622,6 +1807,9 @@ main(void)
 	tcase_add_test(tc, close_ends_calls);
 	tcase_add_test(tc, cancel);
 	tcase_add_test(tc, running);
+	tcase_add_test(tc, beginnings);
+	tcase_add_test(tc, explained);
+	tcase_add_test(tc, worker_lost);
 	tcase_add_test(tc, dispatchers);
 	tcase_add_test(tc, queue_list_and_pause);
 	tcase_add_test(tc, queue_pause_with_an_end);
