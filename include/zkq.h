@@ -51,6 +51,7 @@ enum zkq_error {
 	ZKQ_ESYSTEM = -13,	/* the system refused something; errno tells */
 	ZKQ_ECANCELLED = -14,	/* the handle was freed before the answer came */
 	ZKQ_EEXIST = -15,	/* there already */
+	ZKQ_EBUSY = -16,	/* the task does not wait: a worker has it */
 };
 
 /* One phrase, static, never NULL. */
@@ -159,7 +160,8 @@ struct zkq_info {
 	const char *task_json;		/* the task as stored, when known; may be NULL */
 };
 
-/* index: of the id in the call. info is NULL unless error is ZKQ_OK (or, in a cancel, ZKQ_EENDED). */
+/* index: of the id in the call. info is NULL unless error is ZKQ_OK (or, in a cancel or update, ZKQ_EENDED; after an update
+ * only then). */
 typedef void zkq_info_fn(void *context, int index, int error, const struct zkq_info *info);
 /* The last callback of an asynchronous call that only reads. error: ZKQ_OK, or what stopped it. total: how
  * many there were. */
@@ -261,6 +263,23 @@ int zkq_cancel(struct zkq *handle, const char *const *ids, int count, const char
 /* The same, blocking. When the time is over an id gets ZKQ_ETIMEOUT: requested, takes effect when a dispatcher
  * and the worker get to it, and ZKQ_OK is returned; or an error when not all could be requested. */
 int zkq_cancel_wait(struct zkq *handle, const char *const *ids, int count, const char *reason, int timeout_ms,
+    zkq_info_fn *callback, void *context);
+
+/* What is to be changed of tasks that wait. */
+struct zkq_update {
+	size_t size;			/* sizeof(struct zkq_update) */
+	int priority;			/* 0-9; -1 = leave it */
+	int64_t time_limit_ms;		/* 0 = none; -1 = leave it */
+};
+/* Asks for a change of tasks that wait; they keep their place among those of their priority. One callback for each id:
+ * ZKQ_OK: it is changed (info is NULL); ZKQ_EBUSY: a worker has it, or had it before the change; ZKQ_EENDED: has
+ * ended (info is the result); ZKQ_ENOENT ... The callback may be NULL. Asynchronous: callbacks come when a
+ * dispatcher has seen to it. */
+int zkq_update(struct zkq *handle, const char *const *ids, int count, const struct zkq_update *update,
+    zkq_info_fn *callback, void *context);
+/* The same, blocking. When the time is over an id gets ZKQ_ETIMEOUT: requested, takes effect when a dispatcher gets to
+ * it, if it still waits then, and ZKQ_OK is returned; or an error when not all could be requested. */
+int zkq_update_wait(struct zkq *handle, const char *const *ids, int count, const struct zkq_update *update, int timeout_ms,
     zkq_info_fn *callback, void *context);
 
 /* ---- how the cluster is ---- */

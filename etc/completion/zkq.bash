@@ -14,6 +14,7 @@ _zkq_own()
 	show) echo '--short' ;;
 	wait) echo '--any --progress' ;;
 	cancel) echo '--reason=' ;;
+	update) echo '--priority= --time-limit=' ;;
 	'queue pause') echo '--for= --reason=' ;;
 	logs) echo '--follow --lines= --attempt= --stdout --stderr --timestamps --raw' ;;
 	results) echo '--csv' ;;
@@ -58,7 +59,7 @@ _zkq_value()
 
 _zkq()
 {
-	local commands='submit run status show explain wait logs cancel results worker queue ping doctor purge admin dev help'
+	local commands='submit run status show explain wait logs cancel update results worker queue ping doctor purge admin dev help'
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]##*/} at=1 command= own i
 
 	# "=" is a word of its own here: --color=al is "--color" "=" "al".
@@ -118,5 +119,5 @@ _zkq()
 	return 0
 }
 
-complete -F _zkq zkq zkq-admin zkq-cancel zkq-dev zkq-dispatcher zkq-doctor zkq-explain zkq-logs zkq-ping zkq-purge zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-wait \
+complete -F _zkq zkq zkq-admin zkq-cancel zkq-dev zkq-dispatcher zkq-doctor zkq-explain zkq-logs zkq-ping zkq-purge zkq-queue zkq-results zkq-run zkq-show zkq-status zkq-submit zkq-update zkq-wait \
     zkq-worker

@@ -126,6 +126,7 @@ static const struct {
 	{ ZKQ_EENDED, EXIT_NO, "Ended", true },
 	{ ZKQ_ESYSTEM, EXIT_SYSTEM, "System", true },
 	{ ZKQ_EEXIST, EXIT_NO, "Exists", true },
+	{ ZKQ_EBUSY, EXIT_NO, "NotWaiting", true },
 	{ ZKQ_ECANCELLED, EXIT_SOFTWARE, "Internal", false },
 };
 

@@ -32,6 +32,26 @@ encode_key(struct text *text, const struct rec_key *key)
 }
 
 static void
+encode_update(struct text *text, const struct rec_update *update)
+{
+	if (update->priority >= 0)
+		text_int(text, "priority", update->priority);
+	if (update->time_limit_ms >= 0)
+		text_seconds(text, "time_limit", update->time_limit_ms);
+	text_string(text, "by", update->by);
+	text_time(text, "at", update->at_wall_ms);
+}
+
+static void
+decode_update(struct reader *reader, struct rec_update *update)
+{
+	update->priority = (int)read_int(reader, "priority", PRIORITY_MIN, PRIORITY_MAX, -1);
+	update->time_limit_ms = read_ms(reader, "time_limit", -1);
+	update->by = read_string(reader, "by");
+	update->at_wall_ms = read_time(reader, "at");
+}
+
+static void
 decode_key(struct reader *reader, struct rec_key *key)
 {
 	const char *token = read_string(reader, "token");
@@ -131,6 +151,9 @@ encode_fields(struct text *text, const struct record *record)
 	case REC_WISH:
 		encode_wish(text, &record->wish);
 		break;
+	case REC_UPDATE:
+		encode_update(text, &record->update);
+		break;
 	case REC_KEY:
 		encode_key(text, &record->key);
 		break;
@@ -171,6 +194,8 @@ record_encode(struct arena *arena, const struct record *record, size_t *len)
 		*len = record->bytes.len;
 		return arena_copy(arena, record->bytes.data, record->bytes.len);
 	case REC_TASK:
+		if (record->task.set_time_limit)
+			return encode_retimed(arena, &record->task, len);
 		*len = record->task.len;
 		return arena_copy(arena, record->task.text, record->task.len);
 	case REC_STARTED:
@@ -229,6 +254,9 @@ decode_fields(struct reader *reader, const char *data, size_t len, struct record
 		record->wish.reason = read_string(reader, "reason");
 		record->wish.at_wall_ms = read_time(reader, "at");
 		break;
+	case REC_UPDATE:
+		decode_update(reader, &record->update);
+		break;
 	case REC_KEY:
 		decode_key(reader, &record->key);
 		break;
@@ -244,7 +272,7 @@ decode_fields(struct reader *reader, const char *data, size_t len, struct record
 static bool
 may_be_empty(enum record_kind kind)
 {
-	return kind == REC_NONE || kind == REC_QUEUE || kind == REC_WISH || kind == REC_STAMP;
+	return kind == REC_NONE || kind == REC_QUEUE || kind == REC_WISH || kind == REC_UPDATE || kind == REC_STAMP;
 }
 
 static bool

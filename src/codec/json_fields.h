@@ -120,6 +120,8 @@ void encode_class(struct text *text, const struct rec_class *class);
 void decode_class(struct reader *reader, const char *data, size_t len, struct rec_class *class);
 /* Sets task.invalid instead of failing. */
 void decode_task(struct arena *arena, const char *data, size_t len, struct rec_task *task);
+/* The text of a task whose time limit is to be set. */
+const char *encode_retimed(struct arena *arena, const struct rec_task *task, size_t *len);
 bool decode_batch(struct arena *arena, const char *data, size_t len, struct rec_batch *batch, const char **why);
 
 #endif

@@ -335,6 +335,23 @@ decode_task(struct arena *arena, const char *data, size_t len, struct rec_task *
 	task->noop = spec.noop;
 }
 
+/* Its text with another time limit. What is no JSON object is written as it is: it was never to run. */
+const char *
+encode_retimed(struct arena *arena, const struct rec_task *task, size_t *len)
+{
+	json_t *object = parse(arena, task->text, task->len, NULL);
+	bool ok = json_is_object(object) && (task->time_limit_ms > 0 ?
+	    json_object_set_new(object, "time_limit", json_real((double)task->time_limit_ms / 1000)) == 0 :
+	    (json_object_del(object, "time_limit"), true));
+	char *line = ok ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+	const char *text = arena_copy(arena, line ? line : task->text, line ? strlen(line) : task->len);
+
+	*len = line ? strlen(line) : task->len;
+	free(line);
+	json_decref(object);
+	return text;
+}
+
 /* ---- batches ---- */
 
 /* How many values an array has that has been parsed already; at most most + 1 are counted. */

@@ -73,7 +73,7 @@ out_task(struct out *out, const struct task_name *task, bool sequence)
 {
 	if (task->priority > PRIORITY_MAX || task->seq > INT32_MAX)
 		out->bad = true;
-	out_add(out, "%u.%016" PRIx64 ".", task->priority, task->class_hash);
+	out_add(out, "%u%s.%016" PRIx64 ".", task->priority, task->whole ? "w" : "", task->class_hash);
 	if (task->key_hash)
 		out_add(out, "%016" PRIx64 ".", task->key_hash);
 	else
@@ -332,7 +332,8 @@ in_task(struct in in, struct task_name *task)
 	if (!in_until(&in, '.', &priority) || !in_until(&in, '.', &class) || !in_until(&in, '.', &key) ||
 	    !in_until(&in, '-', &token))
 		return false;
-	if (priority.len != 1 || priority.text[0] < '0' || priority.text[0] > '9' ||
+	task->whole = priority.len == 2 && priority.text[1] == 'w';
+	if (priority.len != (task->whole ? 2 : 1) || priority.text[0] < '0' || priority.text[0] > '9' ||
 	    !in_hex(class, 16, &task->class_hash) || !in_token(token, task->token))
 		return false;
 	task->priority = (uint8_t)(priority.text[0] - '0');
@@ -523,6 +524,9 @@ static const struct {
 	[NODE_CANCEL_ALL] = { NODE_QUEUE, "cancel", NULL, NULL },
 	[NODE_CANCEL_SEG] = { SEGMENTS_BELOW(NODE_CANCEL_ALL) },
 	[NODE_CANCEL] = { TOKENS_BELOW(NODE_CANCEL_SEG) },
+	[NODE_UPDATE_ALL] = { NODE_QUEUE, "update", NULL, NULL },
+	[NODE_UPDATE_SEG] = { SEGMENTS_BELOW(NODE_UPDATE_ALL) },
+	[NODE_UPDATE] = { TOKENS_BELOW(NODE_UPDATE_SEG) },
 	[NODE_KEYS] = { NODE_QUEUE, "keys", NULL, NULL },
 	[NODE_KEY_DIR] = { NODE_KEYS, NULL, write_key_dir, read_key_dir },
 	[NODE_KEY] = { NODE_KEY_DIR, NULL, write_hash, read_key },

@@ -54,6 +54,9 @@ enum node_kind {
 	NODE_CANCEL_ALL,	/* R/queues/<queue>/cancel */
 	NODE_CANCEL_SEG,
 	NODE_CANCEL,
+	NODE_UPDATE_ALL,	/* R/queues/<queue>/update */
+	NODE_UPDATE_SEG,
+	NODE_UPDATE,
 	NODE_KEYS,		/* R/queues/<queue>/keys */
 	NODE_KEY_DIR,		/* .../keys/<2 hex>: from the top byte of hash */
 	NODE_KEY,		/* .../keys/<2 hex>/<hash> */
@@ -66,9 +69,10 @@ enum node_kind {
 
 enum verb { VERB_KILL, VERB_WARN, VERB_RELEASE, VERB_REQUEUE, VERBS };
 
-/* <priority>.<class>.<key>.<token>-<seq>; what a dispatcher must know of a task without reading it. */
+/* <priority>[w].<class>.<key>.<token>-<seq>; what a dispatcher must know of a task without reading it. */
 struct task_name {
 	uint8_t priority;		/* 0-9, 9 first */
+	bool whole;			/* its payload is its own data, although its token is of a batch */
 	uint64_t class_hash;
 	uint64_t key_hash;		/* affinity key; 0 = none, spelled "-" */
 	char token[TOKEN_MAX + 1];
@@ -89,7 +93,7 @@ struct node {
 	char worker[WORKER_NAME_MAX + 1];
 	char inc[INC_MAX + 1];
 	char batch[TOKEN_LEN + 1];		/* NODE_BATCH */
-	struct task_name task;			/* NODE_TASK, NODE_TASK_CHILD, NODE_CLAIM; token alone: RETRY RESULT DEAD HOLD CANCEL */
+	struct task_name task;			/* NODE_TASK, NODE_TASK_CHILD, NODE_CLAIM; token alone: RETRY RESULT DEAD HOLD CANCEL UPDATE */
 	uint32_t r;				/* NODE_LIVE: registration number, from 1 */
 	uint32_t run;				/* NODE_CLAIM: 1 + runs recorded */
 	uint64_t n;				/* NODE_CLAIM, NODE_ORDER: number of the claim, from 1 */
@@ -111,7 +115,7 @@ struct node node_claim(const char *worker, const char *inc, uint64_t n, const ch
 struct node node_of_queue(enum node_kind kind, const char *queue);	/* QUEUE and the folders right below it */
 struct node node_of_segment(enum node_kind kind, const char *queue, uint32_t seg);	/* *_SEG SEGMENT SHARD */
 struct node node_task(const char *queue, uint32_t seg, const struct task_name *task);
-struct node node_of_token(enum node_kind kind, const char *queue, uint32_t seg, const char *token); /* RETRY RESULT DEAD HOLD CANCEL */
+struct node node_of_token(enum node_kind kind, const char *queue, uint32_t seg, const char *token); /* RETRY RESULT DEAD HOLD CANCEL UPDATE */
 struct node node_batch(const char *queue, uint32_t seg, const char *batch);
 struct node node_of_hash(enum node_kind kind, const char *queue, uint64_t hash);	/* CLASS KEY KEY_DIR */
 struct node node_of_text(enum node_kind kind, const char *queue, uint32_t seg, const char *text); /* INBOX_TASK MOVED_TASK CANDIDATE */

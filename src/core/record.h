@@ -31,6 +31,7 @@ enum record_kind {
 	REC_STAMP,	/* NODE_DONE_SEG once its segment is deleted */
 	REC_MOVED,	/* NODE_MOVED_TASK */
 	REC_WISH,	/* NODE_CANCEL, NODE_HOLD, NODE_ORDER, NODE_DRAIN_WORKER: who, when, why */
+	REC_UPDATE,	/* NODE_UPDATE */
 	REC_KEY,	/* NODE_KEY */
 	REC_ROOT,	/* NODE_ROOT */
 	REC_KINDS
@@ -47,6 +48,7 @@ struct rec_task {
 	uint64_t key_hash;	/* affinity; 0 = none */
 	const char *name;	/* label for lists, may be NULL */
 	int64_t time_limit_ms;	/* 0 = none */
+	bool set_time_limit;	/* encoding: the text gets this time_limit_ms in place of its own */
 	int64_t kill_grace_ms;
 	bool noop;
 };
@@ -208,6 +210,14 @@ struct rec_wish {
 	int64_t at_wall_ms;
 };
 
+/* What a person wants changed of a waiting task. */
+struct rec_update {
+	int priority;		/* -1 = as it is */
+	int64_t time_limit_ms;	/* -1 = as it is, 0 = none */
+	const char *by;		/* may be NULL */
+	int64_t at_wall_ms;
+};
+
 struct rec_key {
 	uint32_t seg;			/* the id that this key stands for; the queue is the key's own */
 	char token[TOKEN_MAX + 1];
@@ -236,6 +246,7 @@ struct record {
 		struct rec_stamp stamp;
 		struct rec_moved moved;
 		struct rec_wish wish;
+		struct rec_update update;
 		struct rec_key key;
 		struct rec_root root;
 	};

@@ -20,6 +20,9 @@ enum call_kind {
 	CALL_WAIT,	/* one answer for each id, when its result is there */
 	CALL_CANCEL,	/* create the request; answers ANSWER_REQUESTED when it is in the tree, ANSWER_RESULT if it had
 			 * ended, or ANSWER_NOTASK */
+	CALL_UPDATE,	/* create the request to change a waiting task; answers as CALL_CANCEL */
+	CALL_SETTLE,	/* of such a request, once it was written: ANSWER_UPDATED or ANSWER_BUSY when the leader has been there,
+			 * ANSWER_RESULT when the task has ended since, or ANSWER_NOTASK */
 	CALL_FORGET,	/* the caller of call.id gave up. In this step tasks that are for certain not in the tree
 			 * are dropped and answered REFUSED_NOTSENT, others ANSWER_UNKNOWN; then there are no
 			 * more answers */
@@ -55,7 +58,9 @@ struct call {
 		struct {
 			const struct task_id *ids;	/* copied during the step */
 			int count;
-			const char *by, *reason;	/* CANCEL */
+			const char *by, *reason;	/* CANCEL, UPDATE */
+			int priority;		/* UPDATE, SETTLE: -1 = as it is */
+			int64_t time_limit_ms;	/* UPDATE, SETTLE: -1 = as it is, 0 = none */
 		} ids;
 	};
 };
@@ -65,9 +70,11 @@ enum answer_kind {
 	ANSWER_EXISTS,		/* the key stands for a task already: task_id is that one */
 	ANSWER_REFUSED,		/* definitely not accepted: code, text */
 	ANSWER_UNKNOWN,		/* nobody can know any more: task_id (seg as sent) to look for; text */
-	ANSWER_RESULT,		/* WAIT, CANCEL: the result; record kind result, dead = it lies in dead/ */
-	ANSWER_NOTASK,		/* WAIT, CANCEL: no such task, or its result was removed by retention */
-	ANSWER_REQUESTED,	/* CANCEL: the request is in the tree */
+	ANSWER_RESULT,		/* all but SUBMIT: the result; record kind result, dead = it lies in dead/ */
+	ANSWER_NOTASK,		/* all but SUBMIT: no such task, or its result was removed by retention */
+	ANSWER_REQUESTED,	/* CANCEL, UPDATE: the request is in the tree */
+	ANSWER_UPDATED,		/* SETTLE: the task waits or runs as it was to be */
+	ANSWER_BUSY,		/* SETTLE: it does not: a worker had it, or somebody asked for something else meanwhile */
 };
 
 enum refused_code { REFUSED_NONE, REFUSED_NOQUEUE, REFUSED_FULL, REFUSED_NOAUTH, REFUSED_SIZE, REFUSED_CLASSES,

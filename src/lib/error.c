@@ -41,6 +41,8 @@ zkq_strerror(int error)
 		return "given up before the answer came";
 	case ZKQ_EEXIST:
 		return "there already";
+	case ZKQ_EBUSY:
+		return "it does not wait any more: a worker has it";
 	default:
 		return "unknown error";
 	}

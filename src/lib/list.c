@@ -161,7 +161,7 @@ take_batch(struct list *list, const struct reply *reply)
 	for (int i = (int)reply->arg; i < list->shown_count; i++) {
 		struct shown *shown = &list->shown[i];
 
-		if (shown->row->seg != reply->node.seg || shown->json || strcmp(shown->queue->name, reply->node.queue) ||
+		if (shown->row->seg != reply->node.seg || shown->json || shown->row->name.whole || strcmp(shown->queue->name, reply->node.queue) ||
 		    !token_is_batch(shown->row->name.token, batch, &index) || strcmp(batch, reply->node.batch) ||
 		    index >= (uint32_t)reply->record.batch.count)
 			continue;
@@ -218,7 +218,7 @@ batch_before(const struct list *list, int index, const char *batch)
 	const struct shown *one = &list->shown[index];
 
 	for (int i = index - 1; i >= 0; i--)
-		if (list->shown[i].row->seg == one->row->seg && list->shown[i].queue == one->queue &&
+		if (list->shown[i].row->seg == one->row->seg && list->shown[i].queue == one->queue && !list->shown[i].row->name.whole &&
 		    !strncmp(list->shown[i].row->name.token, batch, TOKEN_LEN))
 			return true;
 	return false;
@@ -237,7 +237,7 @@ ask_payload(struct list *list, struct plan *plan, int i)
 		plan_exists(plan, 0, (uint64_t)i, *row->claim, false);
 	else if (row->retried)
 		plan_get(plan, 0, (uint64_t)i, node_of_token(NODE_RETRY, queue, row->seg, row->name.token), REC_RETRY, false);
-	if (!token_is_batch(row->name.token, batch, NULL)) {
+	if (row->name.whole || !token_is_batch(row->name.token, batch, NULL)) {
 		plan_get(plan, 0, (uint64_t)i, node, REC_BYTES, false);
 		return;
 	}

@@ -398,7 +398,7 @@ static void
 plan_queue(struct plan *plan, const char *name)
 {
 	static const enum node_kind folders[] = { NODE_CLASSES, NODE_INBOX, NODE_MOVED, NODE_RETRY_ALL, NODE_DONE_ALL,
-		NODE_DEAD_ALL, NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_KEYS };
+		NODE_DEAD_ALL, NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_UPDATE_ALL, NODE_KEYS };
 	static const enum node_kind firsts[] = { NODE_SEGMENT, NODE_RETRY_SEG, NODE_DONE_SEG, NODE_DEAD_SEG };
 	struct record config = { .kind = REC_QUEUE }, tail = { .kind = REC_TAIL };
 	struct request *multi = plan_multi(plan, 0, 0);

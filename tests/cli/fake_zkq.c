@@ -558,6 +558,31 @@ zkq_fsck_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn *fou
 }
 
 int
+zkq_update_wait(struct zkq *handle, const char *const *ids, int count, const struct zkq_update *update, int timeout_ms,
+    zkq_info_fn *callback, void *context)
+{
+	(void)handle;
+	(void)timeout_ms;
+	if (knob("update"))
+		return knob("update");
+	if (knob("priority") && update->priority != knob("priority") - 1)
+		return ZKQ_EINVAL;
+	for (int i = 0; i < count; i++) {
+		struct zkq_info info;
+		int error = look_up(ids[i], &info);
+
+		if (error == ZKQ_OK && info.ended)
+			error = ZKQ_EENDED;
+		else if (error == ZKQ_OK && strcmp(info.state, "running") == 0)
+			error = ZKQ_EBUSY;
+		else if (error == ZKQ_OK && knob("late"))
+			error = ZKQ_ETIMEOUT;
+		callback(context, i, error, error == ZKQ_EENDED ? &info : NULL);
+	}
+	return ZKQ_OK;
+}
+
+int
 zkq_workers_wait(struct zkq *handle, int timeout_ms, zkq_worker_fn *callback, void *context)
 {
 	struct zkq_worker_info up = { .name = "w1", .host = "node07", .version = "1.0", .state = "up", .slots = 4, .running = 1,

@@ -18,7 +18,7 @@ import txnlog
 from txnlog import CHECK, CREATE, DELETE, SET
 
 FOLDER_MAX = 4096
-TASK = re.compile(r"^([0-9])\.([0-9a-f]{16})\.(-|[0-9a-f]{16})\.([a-z0-9]{12}(?:x[0-9]{1,3})?)-([0-9]{10})$")
+TASK = re.compile(r"^([0-9])w?\.([0-9a-f]{16})\.(-|[0-9a-f]{16})\.([a-z0-9]{12}(?:x[0-9]{1,3})?)-([0-9]{10})$")
 CLAIM = re.compile(r"^([0-9]+):([a-z0-9][a-z0-9_-]{0,31}):([0-9]+):([^:]+):([0-9]+):([0-9a-f]{32})$")
 
 
@@ -428,13 +428,25 @@ class Verdict:
         elif place == "tasks" and not deep and op.kind == DELETE and who != "leader":
             self.fault(record, "leader", "segment %s is deleted by another" % op.path)
         elif place == "tasks" and deep and op.kind == CREATE:
-            self.check_segment_open(record, op)
+            if who != "leader" or not self.is_change(record, op, where):
+                self.check_segment_open(record, op)
         elif place == "tasks" and deep and op.kind == DELETE and TASK.match(where[4]) and who is None:
             self.fault(record, "author", "%s is deleted by neither leader nor worker" % op.path)
         elif place == "moved" and deep and who != "leader":
             self.fault(record, "leader", "%s is not the leader's" % op.path)
         elif place == "retry" and deep and who is None:
             self.fault(record, "author", "%s is touched by neither leader nor worker" % op.path)
+
+    def is_change(self, record, op, where):
+        """The same task under another name: deleted in the same multi, with the same token and sequence; never while claimed."""
+        new = TASK.match(where[4])
+        old = [TASK.match(other.path.rpartition("/")[2]) for other in record.ops
+               if other.kind == DELETE and other.path.rpartition("/")[0] == op.path.rpartition("/")[0]]
+        if not new or not any(match and match.groups()[1:] == new.groups()[1:] for match in old):
+            return False
+        if self.task((where[1], where[3], new[4])).claims:
+            self.fault(record, "change", "%s is made while the task is claimed" % op.path)
+        return True
 
     def check_segment_open(self, record, op):
         folder = op.path.rpartition("/")[0]

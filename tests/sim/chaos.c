@@ -22,7 +22,7 @@ struct chaos {
 	int64_t end_us;
 	int batch_max;
 	uint64_t tasks, tasks_max;
-	bool inbox, cancels, classes, keys, pauses, paused, gives_up, children;
+	bool inbox, cancels, updates, classes, keys, pauses, paused, gives_up, children;
 	uint64_t inbox_last[INBOX_LAST];
 	uint32_t strike_ppm;	/* of the commits: a fault hits their author then and there */
 };
@@ -324,6 +324,12 @@ work_due(void *context, void *object, uint64_t arg)
 
 		if (serial)
 			user_cancel(actor, serial);
+	} else if (actor && actor_up(actor) && chaos->updates && odds(chaos, 30)) {
+		uint64_t serial = user_pick(actor);
+		int priority = odds(chaos, 70) ? (int)pick(chaos, 0, 9) : -1;
+
+		if (serial)
+			user_update(actor, serial, priority, priority < 0 || odds(chaos, 40) ? pick(chaos, 0, 3) * 1000 : -1);
 	} else if (actor && actor_up(actor) && chaos->keys && odds(chaos, 30) && chaos->tasks < chaos->tasks_max) {
 		char key[16];
 
@@ -401,6 +407,7 @@ draw(struct chaos *chaos, struct cluster_conf *conf, uint64_t seed, bool calm)
 	chaos->gives_up = DRAW(0, 3) == 0;
 	chaos->children = DRAW(0, 1);
 	chaos->pauses = !calm && DRAW(0, 3) == 0;
+	chaos->updates = DRAW(0, 1);
 	/* Long tasks and few slots: not more than about four minutes of work. */
 	int64_t mean_us = (conf->task_min_us + conf->task_max_us) / 2 + conf->task_max_us * 20 / 1000000 * conf->long_ppm;
 	uint64_t most = (uint64_t)(4 * MINUTE_US * conf->slots * conf->workers / (mean_us + 10000));

@@ -88,6 +88,7 @@ planted_word(enum planted planted)
 		[PLANTED_SWEEP] = "sweep",
 		[PLANTED_RETENTION] = "retention",
 		[PLANTED_REPORT] = "report",
+		[PLANTED_UPDATE] = "update",
 		[PLANTED_SPLIT] = "split",
 	};
 
@@ -205,7 +206,7 @@ static void
 plant(struct actor *actor, struct request *request)
 {
 	enum planted planted = actor->cluster->conf.planted;
-	bool assigns = false, reports = false;
+	bool assigns = false, reports = false, renames = false;
 
 	if (planted == PLANTED_NONE || request->kind != REQ_MULTI)
 		return;
@@ -217,6 +218,7 @@ plant(struct actor *actor, struct request *request)
 		bool check = op->kind == OP_CHECK;
 
 		reports = reports || kind == NODE_CLAIM;
+		renames = renames || (op->kind == OP_CREATE && kind == NODE_TASK && !(op->flags & CREATE_SEQUENCE));
 		switch (actor->kind) {
 		case ACTOR_DISPATCHER:
 			if ((planted == PLANTED_LEADER_CHECK && check && kind == NODE_CANDIDATE) ||
@@ -248,6 +250,10 @@ plant(struct actor *actor, struct request *request)
 		}
 	}
 	(void)reports;
+	if (planted == PLANTED_UPDATE && renames)
+		for (int i = 0; i < request->op_count; i++)
+			if (request->ops[i].kind == OP_DELETE && request->ops[i].node.kind == NODE_TASK)
+				void_op(&request->ops[i]);
 	/* The results now, the rest in a multi of its own that nobody asks about. */
 	if (planted == PLANTED_SPLIT && actor->kind == ACTOR_WORKER) {
 		for (int i = 0; i < request->op_count; i++) {
@@ -881,6 +887,9 @@ spell(struct cluster *cluster, const struct change *change, char *line, size_t s
 	case NODE_CANCEL:
 		snprintf(to, size, " %ccancel %s", sign, name);
 		break;
+	case NODE_UPDATE:
+		snprintf(to, size, " %cupdate %s", sign, name);
+		break;
 	case NODE_SEGMENT:
 		if (sign == '=')
 			snprintf(to, size, " close %s/%u", node.queue, node.seg);
@@ -1075,7 +1084,7 @@ left_below(const struct tree *tree, const struct znode *at, FILE *stream)
 
 	if (path_parse(SIM_ROOT, at->path, &node)) {
 		switch (node.kind) {
-		case NODE_TASK: case NODE_BATCH: case NODE_CLAIM: case NODE_ORDER: case NODE_CANCEL:
+		case NODE_TASK: case NODE_BATCH: case NODE_CLAIM: case NODE_ORDER: case NODE_CANCEL: case NODE_UPDATE:
 		case NODE_INBOX_TASK:
 			count = 1;
 			break;
@@ -1210,6 +1219,24 @@ person_cancel(struct cluster *cluster, const char *queue, uint32_t seg, const ch
 		.data = "{\"v\":1}", .len = 7 };
 	person_send(cluster, &make, 1);
 	person_send(cluster, &cancel, 1);
+}
+
+void
+person_update(struct cluster *cluster, const char *id, const char *json)
+{
+	char folder[PATH_BUFFER], path[PATH_BUFFER];
+	struct task_id task;
+
+	if (!id_parse(id, &task))
+		abort();
+	struct node node = node_of_segment(NODE_UPDATE_SEG, task.queue, task.seg);
+	path_write(SIM_ROOT, &node, false, folder, sizeof folder);
+	node = node_of_token(NODE_UPDATE, task.queue, task.seg, task.token);
+	path_write(SIM_ROOT, &node, false, path, sizeof path);
+	struct raw_op make = { .kind = OP_CREATE, .path = folder }, update = { .kind = OP_CREATE, .path = path,
+		.data = json, .len = strlen(json) };
+	person_send(cluster, &make, 1);
+	person_send(cluster, &update, 1);
 }
 
 void

@@ -37,6 +37,7 @@ enum planted {
 	PLANTED_SWEEP,		/* a new life of a worker does not look for what the old one left running */
 	PLANTED_RETENTION,	/* leaders remove results without the mark */
 	PLANTED_REPORT,		/* workers send the report of their registration for ever */
+	PLANTED_UPDATE,		/* leaders give a task its new name in one step, and take the old one away in another */
 	PLANTED_SPLIT,		/* workers finish in two steps: the result first, the claim and the task later */
 	PLANTED_COUNT
 };
@@ -144,6 +145,10 @@ uint64_t user_submit(struct actor *actor, int count, bool batch, int priority, e
 uint64_t user_submit_key(struct actor *actor, const char *key);
 /* Cancels the task with that serial number, if its id is known. */
 bool user_cancel(struct actor *actor, uint64_t serial);
+/* Asks for another priority (-1 = leave it) and time limit (-1 = leave it) and waits for what becomes of that. */
+bool user_update(struct actor *actor, uint64_t serial, int priority, int64_t time_limit_ms);
+/* What the last one came to: "requested", "updated", "busy", "ended", "no task", or "" as long as nothing is known. */
+const char *user_update_knows(struct actor *actor, uint64_t serial);
 /* One of the tasks that are accepted and not known to have ended, or 0. */
 uint64_t user_pick(struct actor *actor);
 /* Gives up one of the calls, if any is open. */
@@ -163,6 +168,8 @@ void person_cancel(struct cluster *cluster, const char *queue, uint32_t seg, con
 /* Deletes the znode of a task from the inbox, wherever it has been moved to. */
 void person_remove(struct cluster *cluster, uint64_t serial);
 void person_cancel_serial(struct cluster *cluster, uint64_t serial);
+/* Asks for a change with the given data, of any id ("default.0.abc..."); the folders are made. */
+void person_update(struct cluster *cluster, const char *id, const char *json);
 /* Puts a child below the task's znode. */
 void person_child(struct cluster *cluster, uint64_t serial);
 /* Removes them all again. */

@@ -19,7 +19,9 @@ struct itask {
 	uint32_t seg;
 	struct task_name name;
 	uint64_t serial;	/* 0 = not known */
-	bool in_tasks, in_done, in_dead, accepted, cancelled, by_hand;
+	bool in_tasks, in_done, in_dead, accepted, cancelled, by_hand, deleted_now;
+	uint32_t priorities;	/* bits of those that it ever had */
+	char limit[24];		/* "time_limit" of its own data, as text */
 	int claims, results, claims_ever, starts, running, running_exclusive;
 	char claim[PATH_BUFFER];	/* path of the present one */
 	char running_claim[PATH_BUFFER];	/* path of the claim whose exclusive attempt runs */
@@ -291,6 +293,41 @@ look_at_key(struct invariant *invariant, const struct itask *task, const char *p
 	invariant->keys[key] = task;
 }
 
+/* What stands behind "time_limit": in a text, or nothing. */
+static void
+limit_of(const char *text, char limit[24])
+{
+	const char *at = strstr(text, "\"time_limit\":");
+
+	limit[0] = '\0';
+	if (at) {
+		at += strlen("\"time_limit\":");
+		snprintf(limit, 24, "%.*s", (int)strcspn(at, ",}"), at);
+	}
+}
+
+/* Its data is another one than it was made with. */
+static void
+task_changed(struct invariant *invariant, struct itask *task, const struct blob *blob)
+{
+	const char *at = blob ? blob->data : "";
+	uint64_t serial = next_serial(&at);
+
+	limit_of(blob ? blob->data : "", task->limit);
+	if (task->claims)
+		invariant_break(invariant, "task %s is changed while it has a claim", task->key);
+	if (serial && serial != task->serial)
+		invariant_break(invariant, "task %s becomes another one: S%llu", task->key, (unsigned long long)serial);
+}
+
+/* Deleted and made in one transaction, with the same place: that is how a priority changes. */
+static bool
+is_change(const struct itask *task, const struct node *node)
+{
+	return task->deleted_now && !task->in_done && !task->in_dead && task->name.seq == node->task.seq &&
+	    task->name.class_hash == node->task.class_hash && task->name.key_hash == node->task.key_hash;
+}
+
 static void
 task_created(struct invariant *invariant, struct itask *task, const struct node *node, const struct blob *blob)
 {
@@ -298,10 +335,20 @@ task_created(struct invariant *invariant, struct itask *task, const struct node 
 	uint32_t index;
 	struct waiting_batch *batch = NULL;
 
+	task->priorities |= 1u << node->task.priority;
+	if (is_change(task, node)) {
+		task->name = node->task;
+		task->in_tasks = true;
+		task_changed(invariant, task, blob);
+		if (!blob && (node->task.whole || !token_is_batch(node->task.token, NULL, NULL)))
+			invariant_break(invariant, "task %s has lost its payload", task->key);
+		return;
+	}
 	if (task->accepted)
 		invariant_break(invariant, "task %s exists a second time", task->key);
 	task->name = node->task;
 	task->in_tasks = task->accepted = true;
+	limit_of(blob ? blob->data : "", task->limit);
 	const struct node folder = node_of_segment(NODE_SEGMENT, node->queue, node->seg);
 	const struct znode *segment = find_node(invariant, &folder);
 	if (segment && segment->stat.version != 0)
@@ -395,6 +442,9 @@ look_at_change(struct invariant *invariant, const struct change *change, const s
 			task_created(invariant, task, &node, change->blob);
 		} else if (delete) {
 			task->in_tasks = false;
+			task->deleted_now = true;
+		} else {
+			task_changed(invariant, task, change->blob);
 		}
 		break;
 	case NODE_BATCH:
@@ -636,7 +686,7 @@ invariant_txn(struct invariant *invariant, const struct txn *txn, bool from_disp
 	for (struct itask *task = invariant->touched; task; task = task->touched) {
 		task->is_touched = false;
 		look_at_task(invariant, task);
-		task->claimed_now = false;
+		task->claimed_now = task->deleted_now = false;
 	}
 	for (int i = 0; i < invariant->queue_count; i++)
 		look_at_queue(invariant, invariant->queues[i]);
@@ -670,6 +720,25 @@ invariant_started(struct invariant *invariant, const struct node *claim, bool ex
 	strcpy(task->running_claim, path);
 	if (!tree_find(invariant->tree, path))
 		invariant_break(invariant, "%s starts, but its claim is gone", path);
+}
+
+void
+invariant_text(struct invariant *invariant, const struct node *claim, const char *text)
+{
+	const struct itask *task = task_find(invariant, claim->queue, claim->seg, claim->task.token);
+	char limit[24];
+
+	limit_of(text, limit);
+	if (task && strcmp(limit, task->limit) != 0)
+		invariant_break(invariant, "task %s starts with the time limit '%s', not '%s'", task->key, limit, task->limit);
+}
+
+bool
+invariant_had_priority(const struct invariant *invariant, const char *queue, uint32_t seg, const char *token, int priority)
+{
+	const struct itask *task = task_find(invariant, queue, seg, token);
+
+	return task && task->priorities & 1u << priority;
 }
 
 void

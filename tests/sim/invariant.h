@@ -27,6 +27,11 @@ void invariant_fifo(struct invariant *invariant, bool demanded);
 /* An attempt's process starts and ends. */
 void invariant_started(struct invariant *invariant, const struct node *claim, bool exclusive);
 void invariant_ended(struct invariant *invariant, const struct node *claim);
+/* It is started with this text: its time limit must be the one that the tree says. */
+void invariant_text(struct invariant *invariant, const struct node *claim, const char *text);
+/* Whether the task once had this priority. */
+bool invariant_had_priority(const struct invariant *invariant, const char *queue, uint32_t seg, const char *token,
+    int priority);
 /* Which classes are at most once; the others are as the starts say. */
 void invariant_once(struct invariant *invariant, uint64_t class_hash);
 

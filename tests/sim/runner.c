@@ -440,6 +440,13 @@ runner_effect(struct runner *runner, const struct effect *effect)
 	struct agenda *agenda = &cluster->agenda;
 	struct message *message = message_new(runner);
 
+	if (effect->kind == FX_START) {
+		char *text = strndup(effect->start.task ? effect->start.task : "", effect->start.task_len);
+
+		invariant_text(runner->cluster->invariant, &effect->start.claim, text);
+		free(text);
+	}
+
 	message->life = runner->life;
 	if (effect->kind == FX_SWEEP) {
 		message->event.kind = EV_SWEPT;

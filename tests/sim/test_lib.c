@@ -867,6 +867,78 @@ START_TEST(cancel)
 }
 END_TEST
 
+/* A leader is played here: one that drops the request, or fulfils it. */
+static bool update_is_done;
+
+static const struct znode *
+update_request(void)
+{
+	struct task_id task;
+	char path[256];
+
+	ck_assert(id_parse(id, &task));
+	snprintf(path, sizeof path, "/zkq/queues/%s/update/%u/%s", task.queue, task.seg, task.token);
+	return tree_find(ensemble_tree(ensemble), path);
+}
+
+static void
+see_to_update(void)
+{
+	const struct znode *request = update_request();
+	struct task_id task;
+	char path[256], name[512], data[4096];
+
+	if (!request)
+		return;
+	ck_assert(id_parse(id, &task));
+	snprintf(path, sizeof path, "/zkq/queues/%s/tasks/%u", task.queue, task.seg);
+	const struct znode *child = tree_find(ensemble_tree(ensemble), path)->children;
+	while (update_is_done && !strstr(child->path, task.token))
+		child = child->next;
+	if (update_is_done) {
+		snprintf(name, sizeof name, "%s/8%s", path, strrchr(child->path, '/') + 2);
+		snprintf(data, sizeof data, "%s", child->blob->data);
+		snprintf(path, sizeof path, "%s", child->path);
+		ck_assert_int_eq(do_op(OP_DELETE, path, NULL, 0), RC_OK);
+		ck_assert_int_eq(do_op(OP_CREATE, name, data, 0), RC_OK);
+	}
+	snprintf(path, sizeof path, "%s", request->path);
+	ck_assert_int_eq(do_op(OP_DELETE, path, NULL, 0), RC_OK);
+}
+
+START_TEST(change_of_a_waiting_task)
+{
+	struct zkq_update update = { .size = sizeof update, .priority = 8, .time_limit_ms = -1 };
+	const char *one = id, *nothing = "default.0.zzzzzzzzzzzz";
+
+	submit_one();
+	memset(&seen, 0, sizeof seen);
+	ck_assert_int_eq(zkq_update_wait(handle, &one, 1, &update, 1000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.error, ZKQ_ETIMEOUT);
+	ck_assert_ptr_nonnull(strstr(update_request()->blob->data, "\"priority\":8"));
+	ck_assert_ptr_null(strstr(update_request()->blob->data, "time_limit"));
+	/* What is asked for last takes the place of what was asked for before. */
+	update.time_limit_ms = 90000;
+	ck_assert_int_eq(zkq_update_wait(handle, &one, 1, &update, 1000, see, NULL), ZKQ_OK);
+	ck_assert_ptr_nonnull(strstr(update_request()->blob->data, "\"time_limit\":90"));
+	world = see_to_update;
+	ck_assert_int_eq(zkq_update_wait(handle, &one, 1, &update, 5000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.error, ZKQ_EBUSY);
+	update_is_done = true;
+	update.time_limit_ms = -1;
+	ck_assert_int_eq(zkq_update_wait(handle, &one, 1, &update, 5000, see, NULL), ZKQ_OK);
+	update_is_done = false;
+	ck_assert_int_eq(seen.error, ZKQ_OK);
+	ck_assert_int_eq(zkq_update_wait(handle, &nothing, 1, &update, 5000, see, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.error, ZKQ_ENOENT);
+	update.priority = -1;
+	ck_assert_int_eq(zkq_update(handle, &one, 1, &update, see, NULL), ZKQ_EINVAL);
+	update.priority = 10;
+	ck_assert_int_eq(zkq_update_wait(handle, &one, 1, &update, 1000, see, NULL), ZKQ_EINVAL);
+	world = NULL;
+}
+END_TEST
+
 /* ---- workers, queues ---- */
 
 static void
@@ -1806,6 +1878,7 @@ main(void)
 	tcase_add_test(tc, wait_for_many);
 	tcase_add_test(tc, close_ends_calls);
 	tcase_add_test(tc, cancel);
+	tcase_add_test(tc, change_of_a_waiting_task);
 	tcase_add_test(tc, running);
 	tcase_add_test(tc, beginnings);
 	tcase_add_test(tc, explained);

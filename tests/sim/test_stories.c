@@ -4,6 +4,7 @@
 Suite *story_faults(void);
 Suite *story_submit(void);
 Suite *story_queue(void);
+Suite *story_update(void);
 
 int
 main(void)
@@ -12,6 +13,7 @@ main(void)
 
 	srunner_add_suite(runner, story_submit());
 	srunner_add_suite(runner, story_queue());
+	srunner_add_suite(runner, story_update());
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

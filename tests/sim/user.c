@@ -16,6 +16,7 @@ struct item {
 	bool known;		/* id is */
 	bool waiting;
 	enum task_state ended;
+	const char *update;	/* what the last request to change it came to */
 };
 
 struct open_call {
@@ -25,6 +26,8 @@ struct open_call {
 	int first;		/* SUBMIT: item of index 0; else item */
 	int count, answered;
 	bool *seen;
+	int priority;		/* UPDATE, SETTLE */
+	int64_t time_limit_ms;
 };
 
 struct user {
@@ -206,6 +209,77 @@ user_cancel(struct actor *actor, uint64_t serial)
 	return true;
 }
 
+static void
+ask_update(struct user *user, enum call_kind kind, struct item *item, int priority, int64_t time_limit_ms)
+{
+	struct open_call *open = open_call(user, kind, (int)(item - user->items), 1);
+	struct call call = { .kind = kind, .id = open->id, .ids = { .ids = &item->id, .count = 1,
+		.by = actor_name(user->actor), .priority = priority, .time_limit_ms = time_limit_ms } };
+
+	open->priority = priority;
+	open->time_limit_ms = time_limit_ms;
+	call_event(user, &call);
+}
+
+bool
+user_update(struct actor *actor, uint64_t serial, int priority, int64_t time_limit_ms)
+{
+	struct user *user = actor_user(actor);
+	struct item *item = find(user, serial);
+
+	if (!item || !item->known || !actor_up(actor))
+		return false;
+	item->update = "";
+	ask_update(user, CALL_UPDATE, item, priority, time_limit_ms);
+	return true;
+}
+
+const char *
+user_update_knows(struct actor *actor, uint64_t serial)
+{
+	const struct item *item = find(actor_user(actor), serial);
+
+	return item && item->update ? item->update : "";
+}
+
+struct settle {
+	struct open_call asked;
+	int item;
+};
+
+static void
+settle_due(void *context, void *object, uint64_t arg)
+{
+	struct user *user = object;
+	struct settle *settle = context;
+
+	(void)arg;
+	if (actor_up(user->actor) && settle->item < user->count)
+		ask_update(user, CALL_SETTLE, &user->items[settle->item], settle->asked.priority, settle->asked.time_limit_ms);
+	free(settle);
+}
+
+/* An answer to an update, or to what became of it. */
+static void
+updated(struct user *user, const struct open_call *call, struct item *item, const struct answer *answer)
+{
+	struct settle *settle;
+
+	item->update = answer->kind == ANSWER_REQUESTED ? "requested" : answer->kind == ANSWER_UPDATED ? "updated" :
+	    answer->kind == ANSWER_BUSY ? "busy" : answer->kind == ANSWER_RESULT ? "ended" : "no task";
+	if (answer->kind == ANSWER_REQUESTED) {
+		settle = need(calloc(1, sizeof *settle));
+		settle->asked = *call;
+		settle->item = (int)(item - user->items);
+		agenda_at(&user->cluster->agenda, 0, settle_due, settle, user, 0);
+	} else if (answer->kind == ANSWER_UPDATED && call->priority >= 0 &&
+	    !invariant_had_priority(user->cluster->invariant, item->id.queue, item->id.seg, item->id.token,
+	    call->priority)) {
+		invariant_break(user->cluster->invariant, "%s is told that S%llu has priority %d, which it never had",
+		    actor_name(user->actor), (unsigned long long)item->serial, call->priority);
+	}
+}
+
 uint64_t
 user_pick(struct actor *actor)
 {
@@ -338,6 +412,8 @@ user_answer(struct user *user, const struct answer *answer)
 	struct item *item = &user->items[call->first + answer->index];
 	cluster_say(user->cluster, "%s: answer %d for t%llu%s%s", actor_name(user->actor), answer->kind,
 	    (unsigned long long)item->serial, answer->text ? ": " : "", answer->text ? answer->text : "");
+	if (call->kind == CALL_UPDATE || call->kind == CALL_SETTLE)
+		updated(user, call, item, answer);
 	if (call->kind == CALL_SUBMIT) {
 		submitted(user, item, answer);
 	} else if (answer->kind == ANSWER_RESULT) {

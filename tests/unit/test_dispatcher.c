@@ -489,7 +489,7 @@ START_TEST(test_tree)
 	look(d1);
 	ck_assert_int_eq(view.role, ROLE_LEADER);
 	ck_assert_str_eq(children(ROOT), "assign drain election logkeys queues workers ");
-	ck_assert_str_eq(children(QUEUE), "cancel classes dead done hold inbox keys moved retry tasks ");
+	ck_assert_str_eq(children(QUEUE), "cancel classes dead done hold inbox keys moved retry tasks update ");
 	ck_assert_str_eq(children(QUEUE "/tasks"), "0 ");
 }
 END_TEST

@@ -239,6 +239,8 @@ START_TEST(other_records)
 	ck_assert_int_eq(again.worker.queue_count, 2);
 	EQ(again.worker.queues[1], "render");
 	struct record records[] = {
+		{ .kind = REC_UPDATE, .update = { 9, 60000, "anna@desk3", NOW } }, { .kind = REC_UPDATE, .update = { 0, -1, NULL, 0 } },
+		{ .kind = REC_UPDATE, .update = { -1, 0, NULL, 0 } },
 		{ .kind = REC_CANDIDATE, .candidate = { "d1", "h", 7, "127.0.0.1:80", NOW, "b00t", 12345 } },
 		{ .kind = REC_RETRY, .retry = { 3, 1, true, "worker lost", "dispatcher d1", NOW } },
 		{ .kind = REC_TAIL, .tail = { 4 } }, { .kind = REC_STAMP, .stamp = { 500, 150000, false } },
@@ -252,6 +254,7 @@ START_TEST(other_records)
 		{ .kind = REC_CLASS, .class = { .text = class_default_text } }, { .kind = REC_QUEUE },
 	};
 	static const char *const want[] = {
+		NULL, "{\"v\":1,\"priority\":0}", "{\"v\":1,\"time_limit\":0.0}",
 		"{\"v\":1,\"name\":\"d1\",\"host\":\"h\",\"boot\":\"b00t\",\"pid\":7,\"start\":12345,"
 		"\"http\":\"127.0.0.1:80\",\"at\":\"2026-11-20T08:31:02.114Z\"}",
 		NULL, "{\"v\":1,\"tail\":4}", "{\"v\":1,\"count\":500,\"bytes\":150000}",
@@ -287,6 +290,23 @@ START_TEST(classes)
 	/* the hash stands in names of znodes: it must never change */
 	ck_assert_uint_eq(text_hash("", 0), UINT64_C(0xf52a15e9a9b5e89b));
 	ck_assert_uint_ne(text_hash("a", 1), text_hash("b", 1));
+}
+END_TEST
+
+START_TEST(task_gets_another_time_limit)
+{
+	const char *text = "{\"argv\":[\"a\"],\"time_limit\":5,\"future\":[1,2.5]}";
+	struct record record = { .kind = REC_TASK, .task = { .text = text, .len = strlen(text), .set_time_limit = true,
+		.time_limit_ms = 90500 } };
+	size_t len;
+
+	EQ(record_encode(&arena, &record, &len), "{\"argv\":[\"a\"],\"time_limit\":90.5,\"future\":[1,2.5]}");
+	record.task.time_limit_ms = 0;
+	EQ(record_encode(&arena, &record, &len), "{\"argv\":[\"a\"],\"future\":[1,2.5]}");
+	ck_assert_uint_eq(len, strlen("{\"argv\":[\"a\"],\"future\":[1,2.5]}"));
+	record.task.text = "no task";
+	record.task.len = 7;
+	EQ(record_encode(&arena, &record, &len), "no task");
 }
 END_TEST
 
@@ -577,6 +597,7 @@ main(void)
 	tcase_add_test(cases, bad_reports);
 	tcase_add_test(cases, other_records);
 	tcase_add_test(cases, classes);
+	tcase_add_test(cases, task_gets_another_time_limit);
 	tcase_add_test(cases, queue_configuration_keeps_what_it_does_not_know);
 	tcase_add_test(cases, times);
 	tcase_add_test(cases, good_tasks);

@@ -46,6 +46,8 @@ static const struct { const char *path; } paths[] = {
 	{ "/zkq/queues/render/hold" }, { "/zkq/queues/render/hold/0" },
 	{ "/zkq/queues/render/hold/0/k3v9q7xa2m4t" }, { "/zkq/queues/render/cancel" },
 	{ "/zkq/queues/render/cancel/0" }, { "/zkq/queues/render/cancel/0/k3v9q7xa2m4t" },
+	{ "/zkq/queues/render/update" }, { "/zkq/queues/render/update/0" },
+	{ "/zkq/queues/render/update/0/k3v9q7xa2m4tx0" }, { "/zkq/queues/render/tasks/4/5w." CLASS ".-.k3v9q7xa2m4tx1-0000000017" },
 	{ "/zkq/queues/render/keys" }, { "/zkq/queues/render/keys/f0" },
 	{ "/zkq/queues/render/keys/f0/f0000000000000ab" }, { "/zkq/drain" }, { "/zkq/drain/w1" },
 };
@@ -214,7 +216,7 @@ START_TEST(every_size_of_buffer)
 	root[0] = '/';
 	root[ROOT_MAX] = worker[WORKER_NAME_MAX] = queue[QUEUE_NAME_MAX] = '\0';
 	ck_assert(root_ok(root));
-	struct task_name name = { 9, UINT64_MAX, UINT64_MAX, "k3v9q7xa2m4tx249", INT32_MAX };
+	struct task_name name = { 9, true, UINT64_MAX, UINT64_MAX, "k3v9q7xa2m4tx249", INT32_MAX };
 	node = node_claim(worker, "abcdefgh", UINT64_MAX, queue, UINT32_MAX - 1, &name, UINT32_MAX,
 	    (struct fence){ UINT64_MAX, UINT64_MAX });
 	struct node again;

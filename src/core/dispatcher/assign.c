@@ -49,7 +49,7 @@ applied(struct dispatcher *d, struct act *act)
 		claim->phase = CLAIM_HELD;
 		count_assigned(d, claim);
 		if (claim->task->wished)
-			cancel_task(d, claim->task);
+			wishes_task(d, claim->task);
 	}
 	release_run(d, folder);
 }

@@ -221,7 +221,7 @@ adopt(struct dispatcher *d, struct folder *folder, const struct node *node)
 	claim->phase = CLAIM_HELD;
 	claim->seen = true;
 	if (task->wished)
-		cancel_task(d, task);
+		wishes_task(d, task);
 }
 
 static void
@@ -242,7 +242,7 @@ claim_listed(struct dispatcher *d, struct folder *folder, const struct node *nod
 		d->frozen--;
 		count_assigned(d, claim);
 		if (claim->task->wished)
-			cancel_task(d, claim->task);
+			wishes_task(d, claim->task);
 	}
 }
 

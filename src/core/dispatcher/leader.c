@@ -359,7 +359,7 @@ leader_run(struct dispatcher *d)
 				continue;
 			queue_pause_run(d, queue);
 			inbox_run(d, queue);
-			cancel_run(d, queue);
+			wishes_run(d, queue);
 			retention_run(d, queue);
 		}
 		revoke_run(d);

@@ -58,7 +58,7 @@ queue_free(struct dispatcher *d, struct queue *queue)
 	HASH_ITER(hh, queue->classes, class, next_class)
 		class_free(d, class);
 	inbox_end(d, queue);
-	cancel_end(d, queue);
+	wishes_end(d, queue);
 	retention_end(d, queue);
 	poll_free(d, queue->config);
 	poll_free(d, queue->tail);
@@ -82,7 +82,7 @@ queue_check_ready(struct dispatcher *d, struct queue *queue)
 	d->place_due = true;
 	plan_note(d->plan, NOTE_INFO, "queue %s: read: %u tasks waiting%s", queue->name, queue->waiting,
 	    queue->paused ? ", paused" : "");
-	cancel_start(d, queue);
+	wishes_start(d, queue);
 	inbox_start(d, queue);
 	retention_start(d, queue);
 	HASH_ITER(hh, queue->segments, segment, next)
@@ -137,7 +137,7 @@ config_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 
 /*
  * How long a pause lasts counts from the server time at which its record was written (mtime), and is over when the
- * servers' clock, as far as this leader knows it, has come so far: never too early, late by no more than a request takes.
+ * servers' clock, as far as this leader knows it, has come so far: as exact as its own clock runs, late by a request at most.
  * The record stays as it is: whoever reads it counts for himself.
  */
 void
@@ -228,7 +228,7 @@ take_segments(struct dispatcher *d, struct queue *queue, const uint32_t *numbers
 	}
 	queue->tail_read = true;
 	drop_missing(d, queue);
-	cancel_tail(d, queue);
+	wishes_tail(d, queue);
 	queue_check_ready(d, queue);
 }
 
@@ -361,7 +361,7 @@ bool
 queue_create(struct dispatcher *d, const char *name)
 {
 	static const enum node_kind folders[] = { NODE_CLASSES, NODE_INBOX, NODE_MOVED, NODE_RETRY_ALL, NODE_DONE_ALL,
-		NODE_DEAD_ALL, NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_KEYS };
+		NODE_DEAD_ALL, NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_UPDATE_ALL, NODE_KEYS };
 	static const enum node_kind firsts[] = { NODE_SEGMENT, NODE_RETRY_SEG, NODE_DONE_SEG, NODE_DEAD_SEG };
 	struct record config = { .kind = REC_QUEUE }, tail = { .kind = REC_TAIL };
 	struct act *act = leader_act(d, created, NULL);
@@ -457,7 +457,9 @@ queue_watch(struct dispatcher *d, const struct node *node)
 		break;
 	case NODE_CANCEL_ALL:
 	case NODE_CANCEL_SEG:
-		cancel_watch(d, queue, node);
+	case NODE_UPDATE_ALL:
+	case NODE_UPDATE_SEG:
+		wishes_watch(d, queue, node);
 		break;
 	default:
 		break;

@@ -188,8 +188,12 @@ decide_doubts(struct dispatcher *d, struct segment *segment, uint32_t sent, cons
 
 		if (task->phase != TASK_DOUBT || task->aux.mark >= sent)
 			continue;
-		if (bsearch(&wanted, nodes, (size_t)count, sizeof *nodes, by_name))
+		const struct node **found = bsearch(&wanted, nodes, (size_t)count, sizeof *nodes, by_name);
+		if (found) {
+			task->priority = (*found)->task.priority;	/* doubtful after a change of these */
+			task->whole = (*found)->task.whole;
 			task_wait(d, task);
+		}
 		else
 			task_gone(d, task);
 	}
@@ -254,7 +258,7 @@ segment_listed(struct dispatcher *d, struct poll *poll, const struct reply *repl
 		segment->listed = true;
 		been_read(d, segment);
 	}
-	cancel_segment(d, queue, segment->seg);
+	wishes_segment(d, queue, segment->seg);
 	segment_tend(d, segment);
 }
 
@@ -390,7 +394,7 @@ segment_vanished(struct dispatcher *d, struct segment *segment)
 	if (!segment->task_count && !segment->acts)
 		segment_free(d, segment);
 	queue_check_ready(d, queue);
-	cancel_segment(d, queue, seg);
+	wishes_segment(d, queue, seg);
 }
 
 /* ---- batches ---- */
@@ -532,7 +536,7 @@ orphans_listed(struct dispatcher *d, struct poll *poll, const struct reply *repl
 	segment->acts++;
 }
 
-enum closing_op { CLOSE_RETRY = 1, CLOSE_CANCEL, CLOSE_DEAD, CLOSE_DONE, CLOSE_TASKS };
+enum closing_op { CLOSE_RETRY = 1, CLOSE_CANCEL, CLOSE_UPDATE, CLOSE_DEAD, CLOSE_DONE, CLOSE_TASKS };
 
 static enum closing_op
 closing_op(const struct act *act, int failed_op)
@@ -553,8 +557,9 @@ closed(struct dispatcher *d, struct act *act, const struct reply *reply)
 	if (reply->rc == RC_OK) {
 		plan_note(d->plan, NOTE_DEBUG, "queue %s: segment %u deleted, %lld results stay", queue->name, seg,
 		    (long long)segment->result_count);
-		if (cancel_folder(queue, seg))
-			cancel_folder_gone(d, queue, seg);
+		for (int kind = 0; kind < WISH_KINDS; kind++)
+			if (wishes_folder(queue, kind, seg))
+				wishes_folder_gone(d, queue, kind, seg);
 		segment_vanished(d, segment);
 		retention_stamped(d, queue);
 		return;
@@ -572,7 +577,9 @@ closed(struct dispatcher *d, struct act *act, const struct reply *reply)
 		poll_want(d, segment->retries);
 		return;
 	} else if (op == CLOSE_CANCEL && reply->rc == RC_NONODE)
-		cancel_folder_gone(d, queue, seg);
+		wishes_folder_gone(d, queue, WISH_CANCEL, seg);
+	else if (op == CLOSE_UPDATE && reply->rc == RC_NONODE)
+		wishes_folder_gone(d, queue, WISH_UPDATE, seg);
 	else if (op == CLOSE_DEAD && reply->rc == RC_NONODE)
 		segment->dead_missing = true;
 	else if (op == CLOSE_DEAD && reply->rc == RC_NOTEMPTY)
@@ -608,8 +615,10 @@ close_now(struct dispatcher *d, struct segment *segment)
 		stamp.stamp.bytes = segment->sample_bytes * segment->result_count / segment->samples_ok;
 	if (!segment->retry_missing)
 		add_closing(d, act, segment, CLOSE_RETRY, NODE_RETRY_SEG);
-	if (cancel_folder(segment->queue, segment->seg))
+	if (wishes_folder(segment->queue, WISH_CANCEL, segment->seg))
 		add_closing(d, act, segment, CLOSE_CANCEL, NODE_CANCEL_SEG);
+	if (wishes_folder(segment->queue, WISH_UPDATE, segment->seg))
+		add_closing(d, act, segment, CLOSE_UPDATE, NODE_UPDATE_SEG);
 	if (!segment->dead_missing && !segment->keep_dead)
 		add_closing(d, act, segment, CLOSE_DEAD, NODE_DEAD_SEG);
 	if (!segment->done_missing) {
@@ -698,7 +707,7 @@ segment_tend(struct dispatcher *d, struct segment *segment)
 		return;
 	}
 	if (!segment->final || segment->task_count || segment->doubts || batches_left(segment) ||
-	    segment->seg >= segment->queue->tail_seg || cancel_pending(segment->queue, segment->seg))
+	    segment->seg >= segment->queue->tail_seg || wishes_pending(segment->queue, segment->seg))
 		return;
 	segment->closing = true;
 	segment->results = poll_new(d, REQ_LIST, folder_node(segment, NODE_DONE_SEG), REC_NONE, false, results_listed,

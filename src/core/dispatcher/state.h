@@ -55,6 +55,9 @@ struct wish_folder;
 struct retention;
 struct shard;
 
+/* What people ask of single tasks. */
+enum wish_kind { WISH_CANCEL, WISH_UPDATE, WISH_KINDS };
+
 typedef void poll_got(struct dispatcher *d, struct poll *poll, const struct reply *reply);
 typedef void act_done(struct dispatcher *d, struct act *act, const struct reply *reply);
 
@@ -120,7 +123,7 @@ enum phase {
 	TASK_WAITING,	/* in a lane, aux.position */
 	TASK_CLAIMED,	/* aux.claim, whatever that one's phase */
 	TASK_DOUBT,	/* aux.mark: a listing sent later than that decides */
-	TASK_ENDING,	/* a multi that ends it is out */
+	TASK_ENDING,	/* a multi that ends or changes it is out */
 	TASK_ASIDE,	/* cannot be read or checked; left alone */
 };
 
@@ -142,7 +145,8 @@ struct task {
 	bool retry_known : 1;	/* runs, crashes, suspect are what the tree says */
 	bool retry_there : 1;	/* a retry record exists (when retry_known) */
 	bool suspect : 1;
-	bool wished : 1;	/* a cancel request is in the queue's wishes */
+	bool wished : 1;	/* a request about it is in the queue's wishes */
+	bool whole : 1;		/* as in its name */
 	char token[TOKEN_MAX + 1];
 };
 
@@ -249,11 +253,13 @@ struct shard {
 struct queue {
 	char name[QUEUE_NAME_MAX + 1];
 	UT_hash_handle hh;
-	struct poll *config, *tail, *cancels;
+	struct poll *config, *tail;
+	struct poll *wish_lists[WISH_KINDS];	/* of cancel, of update */
 	bool listed;		/* in the last listing of queues */
 	bool gone, config_read, tail_read, ready;
-	bool cancels_listed;
-	bool wishes_read;	/* what was to be cancelled at take-over is known: until then nothing is placed */
+	bool wishes_listed[WISH_KINDS];
+	bool wishes_read;	/* what was asked of its tasks at take-over is known: until then nothing is placed */
+	bool wish_place_out;	/* a multi that creates the folder update is out */
 	bool paused;
 	int64_t pause_end_ms;	/* on the servers' clock; NEVER = when it is resumed */
 	int64_t waiting_max, retain_age_ms, retain_count, retain_bytes;
@@ -452,24 +458,24 @@ void count_report(struct dispatcher *d, struct folder *folder, const struct rec_
 /* The leader has ended a task itself, one of the queue's counts. */
 void count_end(struct dispatcher *d, uint64_t *count);
 
-/* ---- inbox, cancel, retention ---- */
+/* ---- inbox, requests about tasks, retention ---- */
 
 void inbox_start(struct dispatcher *d, struct queue *queue);
 void inbox_end(struct dispatcher *d, struct queue *queue);
 void inbox_run(struct dispatcher *d, struct queue *queue);
 
-void cancel_start(struct dispatcher *d, struct queue *queue);
-void cancel_end(struct dispatcher *d, struct queue *queue);
-void cancel_watch(struct dispatcher *d, struct queue *queue, const struct node *node);
+void wishes_start(struct dispatcher *d, struct queue *queue);
+void wishes_end(struct dispatcher *d, struct queue *queue);
+void wishes_watch(struct dispatcher *d, struct queue *queue, const struct node *node);
 /* What stood between a request and its fulfilment may have changed. */
-void cancel_task(struct dispatcher *d, struct task *task);
-void cancel_segment(struct dispatcher *d, struct queue *queue, uint32_t seg);
-void cancel_tail(struct dispatcher *d, struct queue *queue);
+void wishes_task(struct dispatcher *d, struct task *task);
+void wishes_segment(struct dispatcher *d, struct queue *queue, uint32_t seg);
+void wishes_tail(struct dispatcher *d, struct queue *queue);
 /* Requests of this segment are there, or their folder is. */
-bool cancel_pending(struct queue *queue, uint32_t seg);
-bool cancel_folder(struct queue *queue, uint32_t seg);
-void cancel_folder_gone(struct dispatcher *d, struct queue *queue, uint32_t seg);
-void cancel_run(struct dispatcher *d, struct queue *queue);
+bool wishes_pending(struct queue *queue, uint32_t seg);
+bool wishes_folder(struct queue *queue, enum wish_kind kind, uint32_t seg);
+void wishes_folder_gone(struct dispatcher *d, struct queue *queue, enum wish_kind kind, uint32_t seg);
+void wishes_run(struct dispatcher *d, struct queue *queue);
 
 void retention_start(struct dispatcher *d, struct queue *queue);
 void retention_end(struct dispatcher *d, struct queue *queue);

@@ -14,7 +14,7 @@
 struct task_name
 task_name_of(const struct task *task)
 {
-	struct task_name name = { .priority = task->priority, .class_hash = task->class->hash,
+	struct task_name name = { .priority = task->priority, .whole = task->whole, .class_hash = task->class->hash,
 		.key_hash = task->key_hash, .seq = task->seq };
 
 	memcpy(name.token, task->token, sizeof name.token);
@@ -227,6 +227,7 @@ task_new(struct dispatcher *d, struct segment *segment, const struct task_name *
 	task->key_hash = name->key_hash;
 	task->seq = name->seq;
 	task->priority = name->priority <= PRIORITY_MAX ? name->priority : PRIORITY_MAX;
+	task->whole = name->whole;
 	memcpy(task->token, name->token, sizeof task->token);
 	task->phase = TASK_UNREAD;
 	task->seen_ms = d->now_ms;
@@ -275,7 +276,7 @@ task_gone(struct dispatcher *d, struct task *task)
 	bool wished = task->wished;
 	free(task);
 	if (wished)
-		cancel_segment(d, segment->queue, segment->seg);
+		wishes_segment(d, segment->queue, segment->seg);
 	segment_tend(d, segment);
 }
 
@@ -317,7 +318,7 @@ task_wait(struct dispatcher *d, struct task *task)
 			task->phase = TASK_READING;
 		poll_want(d, task->aux.fetch);
 	} else if (task->wished) {
-		cancel_task(d, task);
+		wishes_task(d, task);
 	} else {
 		lane_add(d, task);
 	}

@@ -5,7 +5,7 @@
  *     lane.c   one queue: its tail, its limit, rolling, which group may be sent
  *     group.c  one submit multi: sending, classes, keys, outcomes, unknown ones too
  *     wait.c   waiting for results
- *     cancel.c cancel requests
+ *     wish.c   requests to cancel, to change
  *
  * A series of requests carries a number of its own in arg; a reply whose number is no longer that of its
  * object is an answer to a question that nobody asks any more, and is dropped.
@@ -37,7 +37,7 @@ enum {
 	TAG_SUBMIT, TAG_CLASS_ROOM, TAG_CLASS_CREATE, TAG_CLASS_GET, TAG_KEY_DIR, TAG_KEY_GET,
 	TAG_CLOSE, TAG_LOOK_SYNC, TAG_LOOK_TASKS, TAG_LOOK_RESULT, TAG_LOOK_FOLDER, TAG_LOOK_KEY,
 	TAG_WAIT_RESULT, TAG_WAIT_LIST, TAG_WAIT_FOLDER, TAG_WAIT_GET, TAG_WAIT_SYNC, TAG_WAIT_TASKS,
-	TAG_CANCEL_SYNC, TAG_CANCEL_LIST, TAG_CANCEL_WISH, TAG_CANCEL_FOLDER, TAG_CANCEL_RESULT,
+	TAG_WISH_SYNC, TAG_WISH_LIST, TAG_WISH_WRITE, TAG_WISH_WATCH, TAG_WISH_DATA, TAG_WISH_RESULT,
 };
 
 /* One task on its way into the tree. */
@@ -122,7 +122,7 @@ struct lane {
 };
 
 struct watched;
-struct cancel;
+struct wish;
 
 #define WATCHED_BUCKETS 256
 
@@ -140,7 +140,7 @@ struct submitter {
 	int awaited_count;
 	int result_watches;	/* that this session holds, at most */
 	int64_t wait_due_ms;	/* wait_pump() has nothing to do before */
-	struct cancel *cancels;
+	struct wish *wishes;
 };
 
 /* submitter.c */
@@ -193,11 +193,13 @@ void wait_new_session(struct submitter *s);
 void wait_forget(struct submitter *s, uint64_t call_id);
 void wait_free(struct submitter *s);
 
-/* cancel.c */
-void cancel_call(struct submitter *s, const struct event *event, struct plan *plan);
-void cancel_reply(struct submitter *s, const struct event *event, struct plan *plan);
-void cancel_pump(struct submitter *s, const struct event *event, struct plan *plan);
-void cancel_forget(struct submitter *s, uint64_t call_id);
-void cancels_free(struct submitter *s);
+/* wish.c */
+void wish_call(struct submitter *s, const struct event *event, struct plan *plan);
+void wish_reply(struct submitter *s, const struct event *event, struct plan *plan);
+void wish_watch(struct submitter *s, const struct event *event);
+void wish_pump(struct submitter *s, const struct event *event, struct plan *plan);
+void wish_new_session(struct submitter *s);
+void wish_forget(struct submitter *s, uint64_t call_id);
+void wishes_free(struct submitter *s);
 
 #endif

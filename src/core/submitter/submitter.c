@@ -30,7 +30,7 @@ submitter_free(struct submitter *s)
 		free(owner);
 	}
 	wait_free(s);
-	cancels_free(s);
+	wishes_free(s);
 	free(s);
 }
 
@@ -220,13 +220,15 @@ take_call(struct submitter *s, const struct event *event, struct plan *plan)
 		wait_call(s, event, plan);
 		break;
 	case CALL_CANCEL:
-		cancel_call(s, event, plan);
+	case CALL_UPDATE:
+	case CALL_SETTLE:
+		wish_call(s, event, plan);
 		break;
 	case CALL_FORGET:
 		for (struct lane *lane = s->lanes; lane; lane = lane->next)
 			lane_forget(s, lane, call->id, plan);
 		wait_forget(s, call->id);
-		cancel_forget(s, call->id);
+		wish_forget(s, call->id);
 		break;
 	}
 }
@@ -245,7 +247,7 @@ take_reply(struct submitter *s, const struct event *event, struct plan *plan)
 	else if (tag <= TAG_WAIT_TASKS)
 		wait_reply(s, event, plan);
 	else
-		cancel_reply(s, event, plan);
+		wish_reply(s, event, plan);
 }
 
 static void
@@ -260,7 +262,7 @@ pump(struct submitter *s, const struct event *event, struct plan *plan)
 	for (struct lane *lane = s->lanes; lane; lane = lane->next)
 		lane_pump(s, lane, event, plan);
 	wait_pump(s, event, plan);
-	cancel_pump(s, event, plan);
+	wish_pump(s, event, plan);
 }
 
 void
@@ -268,8 +270,10 @@ submitter_step(struct submitter *s, const struct event *event, struct plan *plan
 {
 	switch (event->kind) {
 	case EV_CONNECTED:
-		if (s->session != event->session.id)
+		if (s->session != event->session.id) {
 			wait_new_session(s);
+			wish_new_session(s);
+		}
 		s->connected = true;
 		s->session = event->session.id;
 		s->session_timeout_ms = event->session.timeout_ms;
@@ -284,6 +288,7 @@ submitter_step(struct submitter *s, const struct event *event, struct plan *plan
 		break;
 	case EV_WATCH:
 		wait_watch(s, event);
+		wish_watch(s, event);
 		break;
 	case EV_CALL:
 		take_call(s, event, plan);

@@ -237,7 +237,7 @@ read_payload(struct worker *worker, struct claim *claim)
 
 	if (claim->payload != READ_NOT)
 		return;
-	if (claim->whole_task || !token_is_batch(claim->node.task.token, token, NULL)) {
+	if (claim->whole_task || claim->node.task.whole || !token_is_batch(claim->node.task.token, token, NULL)) {
 		claim->payload = READ_ASKED;
 		worker->reads++;
 		plan_get(worker->plan, TAG_TASK, claim->node.n,
