@@ -161,7 +161,8 @@ take_batch(struct list *list, const struct reply *reply)
 	for (int i = (int)reply->arg; i < list->shown_count; i++) {
 		struct shown *shown = &list->shown[i];
 
-		if (shown->row->seg != reply->node.seg || shown->json || shown->row->name.whole || strcmp(shown->queue->name, reply->node.queue) ||
+		if (shown->row->seg != reply->node.seg || shown->json || shown->row->name.whole ||
+		    strcmp(shown->queue->name, reply->node.queue) ||
 		    !token_is_batch(shown->row->name.token, batch, &index) || strcmp(batch, reply->node.batch) ||
 		    index >= (uint32_t)reply->record.batch.count)
 			continue;
@@ -218,7 +219,8 @@ batch_before(const struct list *list, int index, const char *batch)
 	const struct shown *one = &list->shown[index];
 
 	for (int i = index - 1; i >= 0; i--)
-		if (list->shown[i].row->seg == one->row->seg && list->shown[i].queue == one->queue && !list->shown[i].row->name.whole &&
+		if (list->shown[i].row->seg == one->row->seg && list->shown[i].queue == one->queue &&
+		    !list->shown[i].row->name.whole &&
 		    !strncmp(list->shown[i].row->name.token, batch, TOKEN_LEN))
 			return true;
 	return false;
