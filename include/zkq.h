@@ -293,6 +293,7 @@ struct zkq_ping_info {
 	int candidates;			/* dispatchers that lead or stand by */
 	const char *leader, *leader_host;	/* the dispatcher that leads; NULL = nobody */
 	int64_t leader_since_ms;	/* server time; 0 = nobody leads */
+	int queues;			/* 0 for a moment in a new tree: the first leader makes the first one */
 };
 typedef void zkq_ping_fn(void *context, const struct zkq_ping_info *info);
 /* Two round trips, and one callback unless there is an error. A missing tree or leader is none: info tells.

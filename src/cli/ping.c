@@ -21,17 +21,25 @@ static const struct option_row rows[] = {
 	{ 0 },
 };
 
+/* A task can be submitted, and somebody will give it to a worker. */
+static bool
+is_ready(const struct zkq_ping_info *info)
+{
+	return info->leader && info->queues > 0;
+}
+
 static void
 print_json(const struct zkq_ping_info *info)
 {
 	struct jsonout json;
 
 	info_json_line(&json, "zkq.ping/1");
-	jsonout_bool(&json, "ready", info->leader != NULL);
+	jsonout_bool(&json, "ready", is_ready(info));
 	jsonout_string(&json, "server", info->server);
 	jsonout_real(&json, "round_trip_ms", info->round_trip_ms);
 	jsonout_seconds(&json, "session_timeout", info->session_timeout_ms);
 	jsonout_bool(&json, "tree", info->tree != 0);
+	jsonout_number(&json, "queues", info->queues);
 	jsonout_number(&json, "candidates", info->candidates);
 	jsonout_string(&json, "leader", info->leader);
 	if (info->leader) {
@@ -66,7 +74,8 @@ static const char *
 missing(const struct zkq_ping_info *info)
 {
 	return !info->tree ? "there is no zkq tree; a dispatcher makes it: zkq-dispatcher" :
-	    "no dispatcher leads; start one: zkq-dispatcher";
+	    !info->leader ? "no dispatcher leads; start one: zkq-dispatcher" :
+	    "there is no queue yet; the leader makes the first one, zkq queue create others";
 }
 
 struct look {
@@ -80,7 +89,7 @@ take(void *context, const struct zkq_ping_info *info)
 {
 	struct look *look = context;
 
-	look->ready = info->leader != NULL;
+	look->ready = is_ready(info);
 	look->missing = look->ready ? NULL : missing(info);
 	if (!look->ready && !look->last)
 		return;

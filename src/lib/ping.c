@@ -59,6 +59,8 @@ take_first(void *context, const struct reply *reply)
 		ping->info.tree = 1;
 	else if (reply->node.kind == NODE_ELECTION)
 		take_candidates(ping, reply);
+	else if (reply->node.kind == NODE_QUEUES)
+		ping->info.queues = reply->child_count;
 }
 
 static void
@@ -90,6 +92,7 @@ ask_first(struct query *query)
 	plan_sync(plan, 0, 0, node_plain(NODE_ROOT));
 	plan_exists(plan, 0, 0, node_plain(NODE_ROOT), false);
 	plan_list(plan, 0, 0, node_plain(NODE_ELECTION), false);
+	plan_list(plan, 0, 0, node_plain(NODE_QUEUES), false);
 	query_ask(query, take_first, query);
 	return ZKQ_OK;
 }

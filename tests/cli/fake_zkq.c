@@ -461,8 +461,8 @@ zkq_cancel_wait(struct zkq *handle, const char *const *ids, int count, const cha
 int
 zkq_ping_wait(struct zkq *handle, int timeout_ms, zkq_ping_fn *callback, void *context)
 {
-	struct zkq_ping_info info = { .server = "10.0.0.1:2181", .session_timeout_ms = 10000, .round_trip_ms = 1.25, .tree = !knob("notree"),
-		.candidates = knob("leaders") };
+	struct zkq_ping_info info = { .server = "10.0.0.1:2181", .session_timeout_ms = 10000, .round_trip_ms = 1.25,
+		.tree = !knob("notree"), .queues = !knob("noqueue"), .candidates = knob("leaders") };
 
 	(void)handle, (void)timeout_ms;
 	if (knob("leaders")) {
