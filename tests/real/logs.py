@@ -98,6 +98,13 @@ class Logs(unittest.TestCase):
             self.assertGreaterEqual(times[1] - times[0], 0.28)
             self.assertGreaterEqual(times[2] - times[1], 0.28)
             self.assertEqual(cluster.zkq("logs", "--stdout", task).stdout, "one\ntwo\n")
+            # An attempt that is followed, which ends as any; one that has not been.
+            running = Follower(cluster, "logs", "-f", "--attempt=1", "-n", "1", "--timestamps", cluster.submit(
+                "--", "sh", "-c", "echo one; echo two; sleep 1; echo three")[0])
+            self.assertEqual((running.end(), running.text("err")), (0, ""))
+            self.assertRegex(running.text(), r"^([0-9T:.-]{23}Z one\n)?([0-9T:.-]{23}Z two\n)?[0-9T:.-]{23}Z three\n$")
+            done = cluster.zkq("logs", "-f", "--attempt=2", task)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
             # Without its worker the end that is stored is shown, which has no times.
             worker.terminate()
             done = cluster.zkq("logs", "--timestamps", task)

@@ -16,6 +16,7 @@ later command of the same page is the one that was printed. What cannot be run i
 """
 import concurrent.futures
 import glob
+import json
 import os
 import re
 import shutil
@@ -24,12 +25,14 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 import stories
-from stories import Cluster
+from stories import Cluster, KazooException
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GONE = "zk4:2181"      # a server that is down; zk1 ... zk3 are the ensemble
+HTTP = "10.0.0.7:9797"  # of the daemon that the page describes
 CLI = "/usr/share/zookeeper/bin/zkCli.sh"
 SECONDS = 60
 CLI_LOG = "^(Connecting to|WATCHER::|WatchedEvent|SLF4J|[0-9]{4}-|$)"
@@ -116,7 +119,9 @@ def samples_of(path):
                 block.append(line if fence else plain(line))
             elif line.startswith("```" if fence else ".Bd -literal"):
                 block = [number]
-            elif not fence and line.startswith((".Dl ", ".D1 ")):
+            elif not fence and re.match(r"\.Bd |\.D1 ", line):
+                raise AssertionError("%s:%d: samples are .Bd -literal or .Dl" % (page, number))
+            elif not fence and line.startswith(".Dl "):
                 found.append(Sample(page, number, plain(line[4:])))
                 examples += section == "EXAMPLES"
             elif line.startswith(".Sh "):
@@ -138,6 +143,28 @@ def check_config(folder, text, environment):
                               env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
         if done.returncode != 0:
             raise AssertionError("%s: %s" % (program, done.stderr))
+
+
+def described_metrics(page):
+    with open("%s/man/%s" % (TOP, page), encoding="utf-8") as file:
+        return set(re.findall(r"(?m)^\.It Ic (\w+) Pq (?:counter|gauge|histogram)", file.read()))
+
+
+def check_prometheus(folder, text):
+    """promtool takes it, where it is there, and every metric in it is described."""
+    used = set(re.findall(r"\bzkq_\w+", text))
+    known = described_metrics("zkq-dispatcher.8") | described_metrics("zkq-worker.8")
+    unknown = [name for name in used if name not in known and re.sub(r"_(bucket|sum|count)$", "", name) not in known]
+    if unknown:
+        raise AssertionError("no such metrics: %s" % sorted(unknown))
+    if shutil.which("promtool"):
+        path = os.path.join(folder, "checked.yml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        done = subprocess.run(["promtool", "check", "rules" if re.search("(?m)^groups:", text) else "config", path],
+                              capture_output=True, text=True, timeout=SECONDS, check=False)
+        if done.returncode != 0:
+            raise AssertionError("promtool: %s%s" % (done.stdout, done.stderr))
 
 
 class Place:
@@ -186,11 +213,19 @@ class Place:
         """The sample's servers and ids replaced with ours."""
         text = re.sub(r"\bzk\d:2181(,zk\d:2181)*", lambda found: "127.0.0.1:1," * (GONE in found[0]) + self.hosts
                       if found[0] != GONE else "127.0.0.1:1", text)
+        if HTTP in text:
+            text = text.replace(HTTP, self.address(self.page[:-2]))
         for shown, name in self.names.items():
             text = text.replace(shown, name)
             if shown.count(".") == 2:
                 text = text.replace("/".join(shown.split(".")[1:]), "/".join(name.split(".")[1:]))
         return text
+
+    def address(self, program):
+        """Where a daemon serves HTTP, from its znode."""
+        where, field = ("workers", "log") if program == "zkq-worker" else ("election", "http")
+        client, folder = self.cluster.client, "/%s/zkq/%s" % (self.page, where)
+        return json.loads(client.get("%s/%s" % (folder, min(client.get_children(folder))))[0])[field]
 
     def bash(self, command, text=None):
         done = subprocess.run(["bash", "-c", command], input=text, stdin=None if text else subprocess.DEVNULL, env=self.environment,
@@ -233,16 +268,32 @@ class Place:
         for name, group in new.items():
             self.names[name] = match[group]
 
+    def compare_soon(self, sample, command, shown, real, times):
+        """What looks at others may have to look again until they have done their part."""
+        for again in range(times, 0, -1):
+            _, output = self.bash(real)
+            try:
+                self.compare(sample, command, shown, output)
+                return
+            except AssertionError:
+                if again == 1:
+                    raise
+                time.sleep(0.3)
+
     # ---- a sample of each kind ----
 
     def session(self, sample):
+        variables = ""
         for part in re.split(r"(?m)^\$ ", sample.text)[1:]:
             command, _, shown = part.partition("\n")
             while command.endswith("\\"):
                 more, _, shown = shown.partition("\n")
                 command = command[:-1] + more.lstrip("> ")
-            _, output = self.bash(self.real(command))
-            self.compare(sample, command, shown.rstrip("\n"), output)
+            if re.match(r"\w+=", command):
+                variables += self.real(command) + "\n"
+                continue
+            self.compare_soon(sample, command, shown.rstrip("\n"), variables + self.real(command),
+                              10 if command.startswith("curl ") else 1)
             if command.startswith("zkq submit"):
                 self.settle()
 
@@ -289,13 +340,8 @@ class Place:
     def cli(self, sample):
         for part in re.split(r"(?m)^(?=(?:create|get|ls|set|delete) )", sample.text):
             command, _, shown = part.partition("\n")
-            for again in range(4 if command else 0):
-                _, output = self.bash("zkCli.sh " + self.real(command))
-                # The leader may not have done yet what is looked for.
-                if command.startswith("get ") and again < 3 and "does not exist" in output:
-                    continue
-                self.compare(sample, command, shown.rstrip("\n"), output)
-                break
+            if command:
+                self.compare_soon(sample, command, shown.rstrip("\n"), "zkCli.sh " + self.real(command), 10)
 
     def conf(self, sample):
         check_config(self.folder, sample.text + "\n", self.environment)
@@ -312,18 +358,24 @@ class Place:
             raise AssertionError("%s: %s" % (sample, output))
 
     def prometheus(self, sample):
-        if shutil.which("promtool"):
-            what = "rules" if sample.text.startswith("groups:") else "config"
-            code, output = self.bash("cat > sample.yml; promtool check %s sample.yml" % what, sample.text + "\n")
-            if code != 0:
-                raise AssertionError("%s: %s" % (sample, output))
+        check_prometheus(self.folder, sample.text + "\n")
 
     def unknown(self, sample):
         raise AssertionError("%s: what is it? %s" % (sample, sample.text))
 
+    def metrics(self):
+        """The page of a daemon names what it serves, and nothing else."""
+        with urllib.request.urlopen("http://%s/metrics" % self.address(self.page[:-2]), timeout=SECONDS) as answer:
+            served = set(re.findall(r"(?m)^# TYPE (\S+)", answer.read().decode()))
+        if served != described_metrics(self.page):
+            raise AssertionError("%s: metrics served, or described, only: %s" % (
+                self.page, " ".join(sorted(served ^ described_metrics(self.page)))))
+
     def run(self, todo):
         for sample in todo:
             getattr(self, sample.kind())(sample)
+        if self.page.endswith(".8"):
+            self.metrics()
 
 
 class Samples(unittest.TestCase):
@@ -368,6 +420,10 @@ class Samples(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             check_config(folder, text, os.environ)
 
+    def test_alerts(self):
+        with open(TOP + "/etc/zkq-alerts.yml", encoding="utf-8") as file, tempfile.TemporaryDirectory() as folder:
+            check_prometheus(folder, file.read())
+
     def test_samples(self):
         pages_to_run = {page: todo for page, todo in self.todo.items() if page in ONLY} if ONLY else self.todo
         with Cluster() as cluster:
@@ -381,7 +437,7 @@ class Samples(unittest.TestCase):
                 try:
                     place.prepare()
                     place.run(pages_to_run[place.page])
-                except (AssertionError, subprocess.SubprocessError, OSError) as error:
+                except (AssertionError, subprocess.SubprocessError, OSError, KazooException) as error:
                     return "%s: %s" % (type(error).__name__, error)
                 print("  %-20s %.1f s" % (place.page, time.monotonic() - begin))
                 return None
