@@ -90,7 +90,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 4)
 		return 0;
 	struct shape shape = {
-		.columns = { { "ID", data[0] & 1, data[1] % 20 }, { "STATE", data[0] & 2, data[2] % 20 }, { "NAME", false, 0 } },
+		.columns = {
+			{ .title = "ID", .right = data[0] & 1, .max = data[1] % 20 },
+			{ .title = "STATE", .right = data[0] & 2, .max = data[2] % 20 },
+			{ .title = "NAME" },
+		},
 		.width = data[3], .header = data[0] & 4, .color = data[0] & 8,
 	};
 	fuzz_abroad(false);

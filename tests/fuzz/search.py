@@ -32,6 +32,7 @@ TARGETS = {
     'table': (64, 'terminal'),
     'task': (1000, 'json'),
     'terminal': (64, 'terminal'),
+    'wire': (500, 'names'),
 }
 
 
