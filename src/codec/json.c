@@ -144,6 +144,8 @@ encode_fields(struct text *text, const struct record *record)
 		text_int(text, "bytes", record->stamp.bytes);
 		if (record->stamp.removing)
 			text_bool(text, "removing", true);
+		if (record->stamp.thinned)
+			text_bool(text, "thinned", true);
 		break;
 	case REC_MOVED:
 		add_id(text, record->moved.queue, record->moved.seg, record->moved.token);
@@ -245,6 +247,7 @@ decode_fields(struct reader *reader, const char *data, size_t len, struct record
 		record->stamp.count = read_int(reader, "count", 0, INT64_MAX, 0);
 		record->stamp.bytes = read_int(reader, "bytes", 0, INT64_MAX, 0);
 		record->stamp.removing = read_bool(reader, "removing", false);
+		record->stamp.thinned = read_bool(reader, "thinned", false);
 		break;
 	case REC_MOVED:
 		decode_moved(reader, &record->moved);

@@ -111,7 +111,7 @@ add_outside(const struct node *node, const struct stat *stat, struct record *rec
 	else if (record->kind == REC_RESULT)
 		record->result.ctime_ms = stat->ctime_ms;
 	else if (record->kind == REC_STAMP)
-		record->stamp.removing = record->stamp.removing || stat->version >= 2;
+		record->stamp.removing = record->stamp.removing || (stat->version >= 2 && !record->stamp.thinned);
 }
 
 static void

@@ -50,7 +50,9 @@
 #define RETAIN_COUNT 100000
 #define RETAIN_BYTES (64LL * 1024 * 1024)
 #define RETAIN_DEAD_AGE_MS (30LL * 24 * 3600 * 1000)
+#ifndef RETAIN_DEAD_COUNT		/* tests/sim keeps fewer */
 #define RETAIN_DEAD_COUNT 10000
+#endif
 #define KEY_TTL_MS (7LL * 24 * 3600 * 1000)
 
 /* Sessions and leases; see core/lease.h. */

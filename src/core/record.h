@@ -197,6 +197,7 @@ struct rec_stamp {
 	int64_t count;		/* results in the folder when the segment was deleted */
 	int64_t bytes;		/* their size, estimated from a sample */
 	bool removing;		/* retention has marked it (data version 2 or more) */
+	bool thinned;		/* that version only says that dead letters of the segment are removed */
 };
 
 struct rec_moved {

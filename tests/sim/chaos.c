@@ -387,6 +387,7 @@ draw(struct chaos *chaos, struct cluster_conf *conf, uint64_t seed, bool calm)
 		conf->lost_after_ms = 6000;
 	}
 	conf->segment_size = (int)(DRAW(0, 1) ? DRAW(2, 20) : 500);
+	conf->dead_count = DRAW(0, 1) ? DRAW(0, 3) : 10000;
 	static const int64_t times[][2] = { { 1000, 5000 }, { 50000, 500000 }, { 500000, 5000000 }, { 1000, 20000000 } };
 	const int64_t *time = times[DRAW(0, 3)];
 	conf->task_min_us = time[0];

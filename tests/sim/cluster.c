@@ -13,6 +13,7 @@
 #define SPINS_MAX 2000	/* steps of one actor in one millisecond: more is a loop */
 
 uint32_t sim_segment_size = 500;
+int64_t sim_dead_count = 10000;
 
 /* A request without its reply. */
 struct pending {
@@ -954,7 +955,7 @@ cluster_conf_default(struct cluster_conf *conf, uint64_t seed)
 		.ensemble = { .servers = 1, .latency_us = 500, .commit_us = 1000, .lag_us = 5000, .tick_ms = 500,
 			.reconnect_us = 500000 },
 		.dispatchers = 2, .workers = 2, .submitters = 1, .slots = 2,
-		.session_timeout_ms = SESSION_TIMEOUT_MS, .lost_after_ms = LOST_AFTER_MS, .segment_size = 500,
+		.session_timeout_ms = SESSION_TIMEOUT_MS, .lost_after_ms = LOST_AFTER_MS, .segment_size = 500, .dead_count = 10000,
 		.task_min_us = 100000, .task_max_us = 100000,
 	};
 }
@@ -987,6 +988,7 @@ cluster_new(const struct cluster_conf *conf)
 
 	cluster->conf = *conf;
 	sim_segment_size = (uint32_t)conf->segment_size;
+	sim_dead_count = conf->dead_count;
 	agenda_init(&cluster->agenda, conf->seed);
 	cluster->ensemble = ensemble_new(&conf->ensemble, &cluster->agenda, on_txn, cluster);
 	cluster->invariant = invariant_new(SIM_ROOT, ensemble_tree(cluster->ensemble));

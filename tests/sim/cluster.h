@@ -19,8 +19,9 @@
 #define SIM_ROOT "/zkq"
 #define ACTORS_MAX 64
 
-/* The core's SEGMENT_SIZE in these programs (small.h). */
+/* The core's SEGMENT_SIZE and RETAIN_DEAD_COUNT in these programs (small.h). */
 extern uint32_t sim_segment_size;
+extern int64_t sim_dead_count;
 
 /* Protections taken away, for tests of the checker: one bit each. */
 enum planted {
@@ -52,6 +53,7 @@ struct cluster_conf {
 	int32_t session_timeout_ms;
 	int64_t lost_after_ms;
 	int segment_size;
+	int64_t dead_count;		/* dead letters that are kept */
 	int64_t task_min_us, task_max_us;	/* run times */
 	uint32_t long_ppm;		/* of the tasks: run 20 times task_max_us */
 	uint32_t fail_ppm;		/* of the tasks: exit 1 */

@@ -22,6 +22,8 @@ struct itask {
 	bool in_tasks, in_done, in_dead, accepted, cancelled, by_hand, deleted_now;
 	uint32_t priorities;	/* bits of those that it ever had */
 	char limit[24];		/* "time_limit" of its own data, as text */
+	bool letter_gone;	/* its dead letter was removed, */
+	bool untold;		/* and done/<seg> did not tell that such things are */
 	int claims, results, claims_ever, starts, running, running_exclusive;
 	char claim[PATH_BUFFER];	/* path of the present one */
 	char running_claim[PATH_BUFFER];	/* path of the claim whose exclusive attempt runs */
@@ -424,6 +426,16 @@ folder_gone(struct invariant *invariant, const struct node *node)
 		folder->last_n = 0;
 }
 
+/* Whether nobody can take "not there" for "never was" in the segment of that result or dead letter. */
+static bool
+tells_of_retention(const struct invariant *invariant, const struct node *node)
+{
+	const struct node segment = node_of_segment(NODE_DONE_SEG, node->queue, node->seg);
+	const struct znode *folder = find_node(invariant, &segment);
+
+	return !folder || folder->stat.version >= 2;
+}
+
 static void
 look_at_change(struct invariant *invariant, const struct change *change, const struct txn *txn, int *inbox_gone,
     int *inbox_kept)
@@ -461,12 +473,9 @@ look_at_change(struct invariant *invariant, const struct change *change, const s
 			if (task->results++)
 				invariant_break(invariant, "a second result of %s", task->key);
 		} else if (delete) {
-			const struct node segment = node_of_segment(NODE_DONE_SEG, node.queue, node.seg);
-			const struct znode *folder = find_node(invariant, &segment);
-
 			task->in_done = false;
 			invariant->counts.retention++;
-			if (folder && folder->stat.version < 2)
+			if (!tells_of_retention(invariant, &node))
 				invariant_break(invariant, "the result of %s is removed from an unmarked folder", task->key);
 		}
 		break;
@@ -486,6 +495,8 @@ look_at_change(struct invariant *invariant, const struct change *change, const s
 				invariant_break(invariant, "a second result of %s", task->key);
 		} else if (delete) {
 			task->in_dead = false;
+			task->letter_gone = true;
+			task->untold = !tells_of_retention(invariant, &node);
 			task->results--;
 		}
 		break;
@@ -536,7 +547,13 @@ look_at_task(struct invariant *invariant, struct itask *task)
 	if (places > 1)
 		invariant_break(invariant, "task %s is in %s%s%s", task->key, task->in_tasks ? "tasks " : "",
 		    task->in_done ? "done " : "", task->in_dead ? "dead" : "");
-	/* Results go away with retention only, which the change itself was asked about. */
+	/* Results go away with retention only, which the change itself was asked about; so do dead letters. */
+	if (places == 0 && task->letter_gone && task->results == 0) {
+		if (task->untold)
+			invariant_break(invariant, "the dead letter of %s is removed, and its done folder is unmarked", task->key);
+		task->results++;
+		invariant->counts.retention++;
+	}
 	if (places == 0 && task->accepted && task->results == 0 && !task->by_hand)
 		invariant_break(invariant, "task %s is nowhere", task->key);
 	if (task->claims > 1)

@@ -157,6 +157,39 @@ START_TEST(submit_reply_lost_until_retention_has_begun)
 }
 END_TEST
 
+/* The same with a dead letter: there are too many of them and the oldest go, long before any result does. */
+START_TEST(submit_reply_lost_until_its_dead_letter_is_removed)
+{
+	story_conf(&conf);
+	conf.submitters = 2;
+	conf.segment_size = 2;
+	conf.dead_count = 0;
+	conf.task_min_us = conf.task_max_us = 20 * SECOND_US;
+	struct story *story = story_begin(&conf);
+	struct actor *s1 = story_actor(story, "s1"), *w1 = story_actor(story, "w1");
+
+	user_submit(s1, 1, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_until(story, "s1: +task t1");
+	client_silence(actor_client(s1), story_cluster(story)->agenda.now_us + 4200 * SECOND_US);
+	/* The first loss makes it a suspect, the next five are its own. */
+	for (int i = 0; i < 6; i++) {
+		story_until(story, "w1: starts t1");
+		actor_kill_both(w1);
+		actor_start(w1);
+	}
+	for (int i = 0; i < 3; i++) {
+		user_submit(story_actor(story, "s2"), 2, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+		story_run_ms(story, 1000);
+	}
+	story_run_ms(story, 3600 * 1000);
+	ck_assert_str_eq(user_knows(s1, 1), "pending");
+	story_drain(story);
+	ck_assert_str_eq(user_knows(s1, 1), "unknown");
+	ck_assert_int_eq(story_count(story, "w1: starts t1"), 6);
+	story_end(story);
+}
+END_TEST
+
 /* An inbox task is named and moved, and what is no task becomes a dead letter. */
 START_TEST(inbox)
 {
@@ -195,6 +228,7 @@ story_submit(void)
 	tcase_add_test(tcase, submit_request_lost);
 	tcase_add_test(tcase, submit_reply_lost_until_retention_has_removed_the_result);
 	tcase_add_test(tcase, submit_reply_lost_until_retention_has_begun);
+	tcase_add_test(tcase, submit_reply_lost_until_its_dead_letter_is_removed);
 	tcase_add_test(tcase, inbox);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -144,6 +144,10 @@ START_TEST(replies_to_get)
 	ck_assert(!answer(&request, &raw).bad && !answer(&request, &raw).record.stamp.removing);
 	raw.stat.version = 2;
 	ck_assert(answer(&request, &raw).record.stamp.removing);
+	/* unless it says that only dead letters are */
+	raw.data = "{\"v\":1,\"count\":3,\"thinned\":true}";
+	raw.len = strlen(raw.data);
+	ck_assert(!answer(&request, &raw).record.stamp.removing && answer(&request, &raw).record.stamp.count == 3);
 }
 END_TEST
 

@@ -2,8 +2,9 @@
  * retention.c: removes results of deleted segments by age, number and bytes, oldest first; what moved/
  * says of them; dead letters; idempotency keys.
  *
- * done/<seg> is marked (data version 2) before anything of it is deleted: who looks for the outcome of a
- * submit must be able to tell "never accepted" from "no longer there". Ages are of the servers' clock.
+ * done/<seg> is marked (data version 2 or more) before anything of it or of dead/<seg> is deleted: who looks for the
+ * outcome of a submit must be able to tell "never accepted" from "no longer there". A mark made for dead letters says so
+ * ("thinned"), and the results stay; their age then begins anew. Ages are of the servers' clock.
  */
 #include "core/dispatcher/sweep.h"
 
@@ -21,7 +22,8 @@ struct past {
 	struct queue *queue;
 	struct poll *stamp;
 	bool in_tree, read;
-	int32_t version;	/* 1 = stamped, 2 = being removed */
+	bool removing;
+	int32_t version;	/* 0 = not stamped, 2 or more = marked */
 	int64_t count, bytes, time_ms;
 	int64_t not_before_ms;
 };
@@ -53,12 +55,15 @@ struct retention {
 	enum side sweeping;
 	uint32_t turns[SIDES];		/* next shard, next directory of keys */
 	int letters_left;
+	uint32_t thinned;		/* segment whose dead letters must go */
+	struct poll *thinned_stamp;
 };
 
 static bool
 busy(const struct retention *retention)
 {
-	return retention->sweep || retention->marking || retention->reading || retention->letters_left;
+	return retention->sweep || retention->marking || retention->reading || retention->letters_left ||
+	    retention->thinned_stamp;
 }
 
 /* ---- results ---- */
@@ -119,7 +124,8 @@ marked(struct dispatcher *d, struct act *act, const struct reply *reply)
 	if (!past)
 		return;
 	if (reply->rc == RC_OK) {
-		past->version = 2;
+		past->version++;
+		past->removing = true;
 		remove_results(d, retention, past);
 		return;
 	}
@@ -136,7 +142,7 @@ marked(struct dispatcher *d, struct act *act, const struct reply *reply)
 static void
 mark(struct dispatcher *d, struct retention *retention, struct past *past)
 {
-	struct record record = { .kind = REC_STAMP, .stamp = { past->count, past->bytes, true } };
+	struct record record = { .kind = REC_STAMP, .stamp = { .count = past->count, .bytes = past->bytes, .removing = true } };
 	struct act *act = leader_act(d, marked, retention);
 
 	if (!act)
@@ -168,22 +174,22 @@ judge(struct dispatcher *d, struct retention *retention)
 	for (struct past *past = retention->past; past; past = past->hh.next) {
 		if (!past->read || past->version < 1)
 			continue;
-		if (past->version == 1) {
+		if (!past->removing) {
 			count += past->count;
 			bytes += past->bytes;
 		}
 		if (past->not_before_ms > d->now_ms)
 			continue;
-		if (past->version == 1 && (!oldest || past->seg < oldest->seg))
+		if (!past->removing && (!oldest || past->seg < oldest->seg))
 			oldest = past;
-		if ((past->version > 1 || too_old(d, queue, past)) && (!doomed || past->seg < doomed->seg))
+		if ((past->removing || too_old(d, queue, past)) && (!doomed || past->seg < doomed->seg))
 			doomed = past;
 	}
 	if (!doomed && oldest && (count > queue->retain_count || bytes > queue->retain_bytes))
 		doomed = oldest;
 	if (!doomed)
 		return;
-	if (doomed->version > 1)
+	if (doomed->removing)
 		remove_results(d, retention, doomed);
 	else
 		mark(d, retention, doomed);
@@ -197,6 +203,7 @@ stamp_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 
 	if (reply->rc == RC_OK) {
 		past->version = reply->stat.version;
+		past->removing = reply->bad ? past->version > 1 : reply->record.stamp.removing;
 		past->time_ms = reply->stat.mtime_ms;
 		past->count = reply->bad ? 0 : reply->record.stamp.count;
 		past->bytes = reply->bad ? 0 : reply->record.stamp.bytes;
@@ -385,13 +392,60 @@ letters_free(struct dispatcher *d, struct retention *retention)
 	retention->letters_left = 0;
 }
 
+static void
+remove_letters(struct dispatcher *d, struct retention *retention)
+{
+	retention->sweeping = SIDE_DEAD;
+	start_sweep(d, retention, node_of_segment(NODE_DEAD_SEG, retention->queue->name, retention->thinned), NULL, REC_NONE,
+	    false);
+}
+
+static void
+letters_marked(struct dispatcher *d, struct act *act, const struct reply *reply)
+{
+	struct retention *retention = act->owner;
+	struct past *past;
+
+	retention->marking = false;
+	if (reply->rc != RC_OK)
+		return;		/* the next look begins anew */
+	HASH_FIND(hh, retention->past, &retention->thinned, sizeof retention->thinned, past);
+	if (past)
+		past->version = 2;
+	remove_letters(d, retention);
+}
+
+/* What done/<seg> says decides whether these letters may go yet. */
+static void
+letters_stamp_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
+{
+	struct retention *retention = poll->owner;
+	struct record record = reply->record;
+	struct act *act;
+
+	poll_free(d, poll);
+	retention->thinned_stamp = NULL;
+	if (reply->rc == RC_NONODE || (reply->rc == RC_OK && reply->stat.version > 1)) {
+		remove_letters(d, retention);
+		return;
+	}
+	if (reply->rc != RC_OK || reply->stat.version != 1 || !(act = leader_act(d, letters_marked, retention)))
+		return;
+	if (reply->bad)
+		memset(&record.stamp, 0, sizeof record.stamp);
+	record.kind = REC_STAMP;
+	record.stamp.thinned = true;
+	add_set(d->plan, act->multi, node_of_segment(NODE_DONE_SEG, retention->queue->name, retention->thinned), 1, &record);
+	retention->marking = true;
+}
+
 /* Removes the oldest letters when they are too old or there are too many. The folder's age is that of its segment's
  * opening: what is older than the limit by that and by thirty days more is old by its letters, too. */
 static void
 judge_letters(struct dispatcher *d, struct retention *retention)
 {
+	const char *name = retention->queue->name;
 	struct letters *oldest = NULL;
-	struct node folder;
 	int64_t count = 0;
 
 	for (struct letters *letters = retention->letters; letters; letters = letters->hh.next) {
@@ -399,17 +453,23 @@ judge_letters(struct dispatcher *d, struct retention *retention)
 		if (!oldest || letters->seg < oldest->seg)
 			oldest = letters;
 	}
-	bool doomed = oldest && (count > RETAIN_DEAD_COUNT || oldest->count == 0 ||
+	int64_t here = oldest ? oldest->count : 0;
+	bool doomed = oldest && (count > RETAIN_DEAD_COUNT || here == 0 ||
 	    (server_now(d) && server_now(d) - oldest->time_ms > 2 * RETAIN_DEAD_AGE_MS));
-	retention->sweeping = SIDE_DEAD;
-	if (doomed) {
-		folder = node_of_segment(NODE_DEAD_SEG, retention->queue->name, oldest->seg);
-		plan_note(d->plan, oldest->count ? NOTICE : NOTE_DEBUG, "queue %s: %lld dead letters of segment %u are removed", retention->queue->name,
-		    (long long)oldest->count, oldest->seg);
-	}
-	letters_free(d, retention);
 	if (doomed)
-		start_sweep(d, retention, folder, NULL, REC_NONE, false);
+		retention->thinned = oldest->seg;
+	letters_free(d, retention);
+	if (!doomed)
+		return;
+	if (here == 0) {
+		remove_letters(d, retention);
+		return;
+	}
+	plan_note(d->plan, NOTICE, "queue %s: %lld dead letters of segment %u are removed", name, (long long)here,
+	    retention->thinned);
+	retention->thinned_stamp = poll_new(d, REQ_GET, node_of_segment(NODE_DONE_SEG, name, retention->thinned), REC_STAMP,
+	    false, letters_stamp_read, retention);
+	poll_want(d, retention->thinned_stamp);
 }
 
 static void
@@ -515,6 +575,7 @@ retention_end(struct dispatcher *d, struct queue *queue)
 		return;
 	sweep_free(d, retention->sweep);
 	letters_free(d, retention);
+	poll_free(d, retention->thinned_stamp);
 	HASH_ITER(hh, retention->past, past, next)
 		past_free(d, retention, past);
 	poll_free(d, retention->done_list);
