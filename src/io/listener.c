@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 64
+#define BACKLOG 512	/* connections not yet accepted: beyond, a client tries again after a whole second */
 
 /* Splits in place; "::1" without brackets is a host. */
 static bool
