@@ -210,7 +210,7 @@ open_streams(struct follow *follow, int streams)
 	for (int i = 0; i < 2; i++) {
 		if (attempt->ended[i] || !(streams & 1 << i))
 			continue;
-		if (follow->lines && !attempt->offset[i])
+		if (follow->lines && !attempt->placed[i])
 			snprintf(what, sizeof what, "lines=%d", follow->lines);
 		else
 			snprintf(what, sizeof what, "from=%llu", (unsigned long long)attempt->offset[i]);

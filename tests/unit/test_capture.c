@@ -4,8 +4,10 @@
 #include <check.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -368,6 +370,37 @@ START_TEST(times_given_up)
 }
 END_TEST
 
+/* The disk becomes full in the middle: a mark would hold for all that follows, so no time is known. */
+START_TEST(times_lost)
+{
+	struct capture *capture = capture_new(base, &conf);
+	struct rlimit limit = { 2 * sizeof(struct mark), RLIM_INFINITY };
+	struct capture_result result;
+	struct stat stat;
+	int fd;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (int i = 0; i < 4; i++) {
+		if (i == 2) {
+			ck_assert_int_eq(fstatat(logs, "q.0.t/1.stdout.times", &stat, 0), 0);
+			ck_assert_int_eq(stat.st_size, 2 * sizeof(struct mark));
+		}
+		put(capture, CAPTURE_STDOUT, "text\n", 5);
+		next_ms();
+	}
+	capture_finish(capture, &result);
+	ck_assert(result.complete);
+	ck_assert_int_eq(result.error, 0);
+	struct marks *marks = open_marks(&fd);
+	for (uint64_t at = 0; at < 20; at++)
+		ck_assert_int_eq(marks_time(marks, at), 0);
+	marks_close(marks);
+	close(fd);
+	capture_free(capture);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -386,6 +419,7 @@ main(void)
 	tcase_add_test(tcase, times_of_the_end);
 	tcase_add_test(tcase, too_many_times);
 	tcase_add_test(tcase, times_given_up);
+	tcase_add_test(tcase, times_lost);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);
