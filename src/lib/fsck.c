@@ -30,23 +30,27 @@ read_once(struct fsck *fsck, struct tree *tree, struct broken_list *broken)
 	return broken->failed ? ZKQ_ENOMEM : ZKQ_OK;
 }
 
-static bool
-found_in(const struct broken_list *list, const struct broken *one)
+static int
+compare_broken(const void *a, const void *b)
 {
-	for (int i = 0; i < list->count; i++)
-		if (!strcmp(list->list[i].check, one->check) && !strcmp(list->list[i].path, one->path) && !strcmp(list->list[i].text, one->text))
-			return true;
-	return false;
+	const struct broken *one = a, *other = b;
+	int order = strcmp(one->path, other->path);
+
+	if (!order)
+		order = strcmp(one->check, other->check);
+	return order ? order : strcmp(one->text, other->text);
 }
 
 /* Leaves what both have. */
 static void
-intersect(struct broken_list *list, const struct broken_list *other)
+intersect(struct broken_list *list, struct broken_list *other)
 {
 	int count = 0;
 
+	if (other->count)
+		qsort(other->list, (size_t)other->count, sizeof *other->list, compare_broken);
 	for (int i = 0; i < list->count; i++)
-		if (found_in(other, &list->list[i]))
+		if (other->count && bsearch(&list->list[i], other->list, (size_t)other->count, sizeof *other->list, compare_broken))
 			list->list[count++] = list->list[i];
 	list->count = count;
 }

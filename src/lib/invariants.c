@@ -21,6 +21,7 @@ struct state {
 	int ref_count;
 	int *classes;		/* where they are in the tree */
 	int class_count;
+	int *items;		/* of a batch, by its place in the tree; 0 = not looked at yet, -1 = it cannot be read */
 };
 
 static int
@@ -212,6 +213,21 @@ check_record(const struct state *state, const struct tree_node *node)
 	arena_free(&arena);
 }
 
+/* How many payloads a batch holds, -1 when it cannot be read. */
+static int
+items_of(const struct state *state, const struct tree_node *batch)
+{
+	int *items = &state->items[batch - state->tree->list];
+	struct arena arena = { 0 };
+	struct record record;
+	const char *why;
+
+	if (!*items)
+		*items = decode(&arena, batch, REC_BATCH, &record, &why) && record.batch.count ? record.batch.count : -1;
+	arena_free(&arena);
+	return *items;
+}
+
 /* The item of its batch, or what it carries itself. */
 static void
 check_payload(const struct state *state, const struct tree_node *task)
@@ -223,15 +239,15 @@ check_payload(const struct state *state, const struct tree_node *task)
 	const char *why = NULL;
 	const struct node *node = &task->node;
 	bool of_batch = task->len == 0 && token_is_batch(node->task.token, batch, &index);
-	const struct tree_node *from = of_batch ? find(state, node->queue, node->seg, batch, NODE_BATCH) : task;
+	const struct tree_node *from = of_batch ? find(state, node->queue, node->seg, batch, NODE_BATCH) : NULL;
 
 	if (task->denied)
 		return;
 	if (of_batch && !from)
 		why = "the batch that holds it is missing";
-	else if (of_batch && decode(&arena, from, REC_BATCH, &record, &why) && index >= (uint32_t)record.batch.count)
+	else if (of_batch && items_of(state, from) >= 0 && index >= (uint32_t)items_of(state, from))
 		why = "the batch that holds it is shorter";
-	else if (!of_batch && decode(&arena, from, REC_TASK, &record, &why))
+	else if (!of_batch && decode(&arena, task, REC_TASK, &record, &why))
 		why = record.task.invalid;
 	if (why)
 		add(state, ZKQ_LEVEL_ERROR, "task", task->path, arena_printf(&state->broken->arena, "cannot be run: %s", why),
@@ -602,6 +618,28 @@ add_ref(struct state *state, int index)
 	state->refs[state->ref_count++] = ref;
 }
 
+static void
+check_all(struct state *state)
+{
+	const struct tree *tree = state->tree;
+
+	for (int i = 0; i < tree->count; i++)
+		if (tree->list[i].known)
+			add_ref(state, i);
+	qsort(state->refs, (size_t)state->ref_count, sizeof *state->refs, compare_refs);
+	check_folders(state);
+	for (int i = 0; i < tree->count; i++)
+		check_node(state, &tree->list[i]);
+	for (int i = 0; i < state->ref_count; ) {
+		struct group group = group_of(state, i, &i);
+
+		check_task(state, &group);
+	}
+	for (int i = 0; i < tree->count; i++)
+		if (tree->list[i].known && tree->list[i].node.kind == NODE_TASKS)
+			check_queue(state, &tree->list[i]);
+}
+
 void
 invariants_check(const struct tree *tree, struct broken_list *broken)
 {
@@ -610,30 +648,14 @@ invariants_check(const struct tree *tree, struct broken_list *broken)
 	*broken = (struct broken_list){ .count = 0 };
 	state.refs = calloc((size_t)tree->count + 1, sizeof *state.refs);
 	state.classes = calloc((size_t)tree->count + 1, sizeof *state.classes);
-	if (!state.refs || !state.classes) {
-		broken->failed = true;
-		free(state.refs);
-		free(state.classes);
-		return;
-	}
-	for (int i = 0; i < tree->count; i++)
-		if (tree->list[i].known)
-			add_ref(&state, i);
-	qsort(state.refs, (size_t)state.ref_count, sizeof *state.refs, compare_refs);
-	check_folders(&state);
-	for (int i = 0; i < tree->count; i++)
-		check_node(&state, &tree->list[i]);
-	for (int i = 0; i < state.ref_count; ) {
-		struct group group = group_of(&state, i, &i);
-
-		check_task(&state, &group);
-	}
-	for (int i = 0; i < tree->count; i++)
-		if (tree->list[i].known && tree->list[i].node.kind == NODE_TASKS)
-			check_queue(&state, &tree->list[i]);
+	state.items = calloc((size_t)tree->count + 1, sizeof *state.items);
+	broken->failed = !state.refs || !state.classes || !state.items;
+	if (!broken->failed)
+		check_all(&state);
 	broken->failed = broken->failed || broken->arena.failed;
 	free(state.refs);
 	free(state.classes);
+	free(state.items);
 }
 
 void

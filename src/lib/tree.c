@@ -70,7 +70,7 @@ take_children(struct tree *tree, const struct tree_node *folder, const struct ra
 
 /* What was gone before it could be read is not in the tree. */
 static void
-take_data(struct tree *tree, int at, const struct raw_reply *reply)
+take_data(struct tree *tree, int at, const char *path, const struct raw_reply *reply)
 {
 	struct tree_node *node = &tree->asked[at];
 
@@ -87,6 +87,8 @@ take_data(struct tree *tree, int at, const struct raw_reply *reply)
 	node->stat = reply->stat;
 	node->len = reply->rc == RC_OK ? reply->len : 0;
 	node->data = arena_copy(&tree->arena, node->len ? reply->data : "", node->len);
+	if (reply->rc == RC_OK && reply->stat.children)
+		crew_ask(&tree->crew, REQ_LIST, path, (uint64_t)at);
 }
 
 static void
@@ -98,7 +100,7 @@ take(void *context, uint64_t arg, const struct raw_request *request, const struc
 	(void)repeated;
 	switch (request->kind) {
 	case REQ_GET:
-		take_data(tree, at, reply);
+		take_data(tree, at, request->path, reply);
 		break;
 	case REQ_ACL:
 		if (reply->rc == RC_OK) {
@@ -118,14 +120,6 @@ take(void *context, uint64_t arg, const struct raw_request *request, const struc
 	}
 }
 
-/* Tasks have children by mistake only, results never; asking all the same tells of strangers. Each is asked for its
- * children at once, not after its data: a leaf costs one answer more, the tree half the round trips. */
-static bool
-may_have_children(const struct tree_node *node)
-{
-	return !node->known || (node->node.kind != NODE_RESULT && node->node.kind != NODE_MOVED_TASK && node->node.kind != NODE_DEAD);
-}
-
 static void
 ask(struct tree *tree, int at)
 {
@@ -134,8 +128,6 @@ ask(struct tree *tree, int at)
 	crew_ask(&tree->crew, REQ_GET, path, (uint64_t)at);
 	if (tree->want_acl)
 		crew_ask(&tree->crew, REQ_ACL, path, (uint64_t)at);
-	if (may_have_children(&tree->asked[at]))
-		crew_ask(&tree->crew, REQ_LIST, path, (uint64_t)at);
 }
 
 static int
