@@ -8,6 +8,7 @@
 
 #define ROOT "/r"		/* any: paths are parsed below it */
 #define SEG_MOVED (UINT32_MAX - 1)	/* stands for moved/ in refs: no segment gets there */
+#define SEG_INBOX (UINT32_MAX - 2)	/* for inbox/ */
 
 /* Where something about a task, or a segment (token ""), stands in the export; sorted. */
 struct ref {
@@ -61,7 +62,8 @@ add_ref(struct restore *restore, int index)
 		ref.token = "";
 		break;
 	case NODE_MOVED_TASK:
-		ref.seg = SEG_MOVED;
+	case NODE_INBOX_TASK:
+		ref.seg = node->kind == NODE_INBOX_TASK ? SEG_INBOX : SEG_MOVED;
 		ref.token = node->text;
 		break;
 	default:
@@ -335,18 +337,55 @@ emit_task(struct restore *restore, int index)
 	emit_retry(restore, &restore->nodes[claim->index], find(restore, node->queue, node->seg, node->task.token, NODE_RETRY));
 }
 
-/* One that has an id already lies in tasks. */
+/* Whether the id that a record in moved/ names is of a task of this export. */
+static bool
+names_known(const struct restore *restore, int index)
+{
+	static const enum node_kind places[] = { NODE_TASK, NODE_RESULT, NODE_DEAD };
+	struct arena arena = { 0 };
+	struct record record;
+	const char *why;
+	bool known = false;
+
+	if (restore->znodes[index].len && record_decode(&arena, REC_MOVED, restore->znodes[index].data, restore->znodes[index].len, &record,
+	    &why))
+		for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+			known = known || find(restore, record.moved.queue, record.moved.seg, record.moved.token, places[i]);
+	arena_free(&arena);
+	return known;
+}
+
+/* Whether this record in moved/ speaks of this task in the inbox, and of where it is now. What was moved only after the
+ * tasks had been read is in the inbox still, as far as the export goes. */
+static bool
+was_moved(const struct restore *restore, int moved, int inbox)
+{
+	return restore->znodes[moved].stat.mzxid > restore->znodes[inbox].stat.czxid && names_known(restore, moved);
+}
+
 static void
 emit_inbox(struct restore *restore, int index)
 {
-	const struct ref *moved = find(restore, restore->nodes[index].queue, SEG_MOVED, restore->nodes[index].text, NODE_MOVED_TASK);
+	const struct node *node = &restore->nodes[index];
+	const struct ref *moved = find(restore, node->queue, SEG_MOVED, node->text, NODE_MOVED_TASK);
 
-	if (moved && restore->znodes[moved->index].stat.mzxid > restore->znodes[index].stat.czxid) {
+	if (moved && was_moved(restore, moved->index, index)) {
 		restore->info->ended++;
 		return;
 	}
 	emit_same(restore, index, 0);
 	restore->info->inbox++;
+}
+
+/* Not of a task that is in the inbox of the new tree: it will get another id. */
+static void
+emit_moved(struct restore *restore, int index)
+{
+	const struct node *node = &restore->nodes[index];
+	const struct ref *inbox = find(restore, node->queue, SEG_INBOX, node->text, NODE_INBOX_TASK);
+
+	if (!inbox || was_moved(restore, index, inbox->index))
+		emit_same(restore, index, 0);
 }
 
 /* Reserved parts of the tree are kept; what else is strange is not. */
@@ -416,6 +455,9 @@ emit_one(struct restore *restore, int index)
 	case NODE_INBOX_TASK:
 		emit_inbox(restore, index);
 		break;
+	case NODE_MOVED_TASK:
+		emit_moved(restore, index);
+		break;
 	case NODE_RESULT:
 		restore->info->results++;
 		emit_same(restore, index, 0);
@@ -426,7 +468,6 @@ emit_one(struct restore *restore, int index)
 		break;
 	case NODE_CLASS:
 	case NODE_SHARD:
-	case NODE_MOVED_TASK:
 	case NODE_KEY_DIR:
 	case NODE_KEY:
 	case NODE_DRAIN_WORKER:
@@ -471,4 +512,5 @@ restore_free(struct restore *restore)
 {
 	free(restore->list);
 	arena_free(&restore->arena);
+	*restore = (struct restore){ .count = 0 };
 }
