@@ -15,6 +15,7 @@
 
 #define FILE_MAX (256 * 1024)	/* a hundred times what a full configuration needs */
 #define READ_SIZE 8192
+#define VALUES_MAX 1000		/* ten times what there is to set; each is compared with all before it */
 #define KEY_MAX 49	/* of a longer one inih forgets the rest when its value goes on in the next line */
 #define DISTANCE_MAX 63
 
@@ -156,6 +157,8 @@ on_value(void *context, const char *section, const char *key, const char *text)
 		go_on(reading, last, text);
 	else if (other)
 		fail(reading, reading->line, "'%s' stands already in line %d", key, other->line);
+	else if (conf->count - reading->first == VALUES_MAX)
+		fail(reading, reading->line, "more than %d settings", VALUES_MAX);
 	else
 		add(reading, section, key, text);
 	return 1;

@@ -195,6 +195,20 @@ START_TEST(later_file_wins)
 }
 END_TEST
 
+START_TEST(too_many_settings)
+{
+	char text[20000] = "[dispatcher]\n";
+	size_t len = strlen(text);
+
+	for (int i = 0; i < 1000; i++)
+		len += (size_t)snprintf(text + len, sizeof text - len, "key%d = 1,\n 2\n", i);
+	write_file(text);
+	ck_assert_int_eq(PARSE("-c", path), 3);
+	snprintf(text + len, sizeof text - len, "one_more = 1\n");
+	refused(text, ":2002: more than 1000 settings");
+}
+END_TEST
+
 START_TEST(lists_go_on)
 {
 	write_file("[worker]\nname = a,\n   b,\n\tc\nslots = 7\n");
@@ -382,6 +396,7 @@ main(void)
 	tcase_add_test(all, order);
 	tcase_add_test(all, later_file_wins);
 	tcase_add_test(all, lists_go_on);
+	tcase_add_test(all, too_many_settings);
 	tcase_add_test(all, bad_words);
 	tcase_add_test(all, bad_files);
 	tcase_add_test(all, reload);
