@@ -30,7 +30,7 @@ struct ring {
 /* When the bytes of a stream came; see marks.h. */
 struct times {
 	int file;		/* -1 = not open */
-	bool failed;		/* given up: the disk is full. What is in the file stays */
+	bool failed;		/* given up: the disk is full. The file has been emptied */
 	uint64_t count, max;	/* marks for the head */
 	struct mark last;
 	bool waits;		/* last is the first one and not written: perhaps everything comes at once */
