@@ -15,24 +15,28 @@
 #define CLUSTERS_MAX 20		/* lines of the file: one per cluster, the one used last first */
 #define LINE_SIZE 1024
 
-/* ZKQ_LAST, else $XDG_STATE_HOME/zkq/last, else ~/.local/state/zkq/last. Folders that are missing are made. */
+/* ZKQ_LAST, else $XDG_STATE_HOME/zkq/last, else ~/.local/state/zkq/last. Folders that are missing are made, but no home: who
+ * has none is to leave nothing behind. */
 static bool
 path_of(char path[PATH_MAX], bool make)
 {
 	const char *own = getenv("ZKQ_LAST"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	size_t there = 0;
 	int len;
 
 	if (own && *own)
 		return snprintf(path, PATH_MAX, "%s", own) < PATH_MAX;
-	if (state && *state == '/')
+	if (state && *state == '/') {
 		len = snprintf(path, PATH_MAX, "%s/zkq/last", state);
-	else if (home && *home == '/')
+	} else if (home && *home == '/') {
 		len = snprintf(path, PATH_MAX, "%s/.local/state/zkq/last", home);
-	else
+		there = strlen(home);
+	} else {
 		return false;
+	}
 	if (len >= PATH_MAX)
 		return false;
-	for (char *slash = path + 1; make && (slash = strchr(slash, '/')); slash++) {
+	for (char *slash = path + there + 1; make && (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
 		mkdir(path, 0700);
 		*slash = '/';
