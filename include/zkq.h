@@ -194,11 +194,11 @@ struct zkq_list_options {
 	const char *worker;		/* only those that it has or had; NULL = any */
 	int failed;			/* of results only those that are not "done" */
 	int64_t since_ms;		/* of results only those of tasks that ended then or later */
-	int newest;			/* > 0: looks at about so many results only, at no fewer than 20 of each queue, in the
-					 * segments submitted to last */
+	int newest;			/* > 0: looks at about so many results only, at no fewer than 20 of each queue, in the 32
+					 * segments around the first live one */
 };
 
-/* Live tasks in order of start, then results: oldest first, or with a limit or newest the latest segments' first. index
+/* Live tasks in order of start, then results: oldest first, or with a limit the latest segments' first. index
  * counts callbacks; total counts all that match, of results under a limit only those given when states, worker, failed
  * or since_ms choose. options may be NULL. Costs some listings per segment, and a read per result; what live tasks carry
  * is read only with a limit of at most 1,000: otherwise their name, json, submitted_ms and claimed_ms are not known.

@@ -162,13 +162,14 @@ take_match(void *context, const char *id, int ended)
 		snprintf(found->ids[found->count++], ZKQ_ID_SIZE, "%s", id);
 }
 
-/* Whether what is given may be the beginning of an id only. */
+/* Whether what is given may be the beginning of an id only. A token of a batch has an x and a number behind the twelve. */
 static bool
 is_beginning(const char *text)
 {
 	const char *dot = strrchr(text, '.');
+	size_t len = dot ? strlen(dot + 1) : 0;
 
-	return dot ? strlen(dot + 1) < TOKEN_WHOLE : looks_like_token(text);
+	return dot ? len < TOKEN_WHOLE || (len == TOKEN_WHOLE + 1 && dot[len] == 'x') : looks_like_token(text);
 }
 
 static int

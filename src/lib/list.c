@@ -10,6 +10,7 @@
 
 #define PAYLOADS_MAX 1000	/* read the payloads of no more tasks */
 #define NEWEST_LEAST 20		/* look at so many results of each queue at least, however many queues there are */
+#define NEWEST_SEGMENTS 32	/* ... in so many segments, around the one that is worked on */
 
 /* A row that is given. */
 struct shown {
@@ -285,6 +286,39 @@ later_first(const void *a, const void *b)
 	return earlier_first(b, a);
 }
 
+/* In a queue that is worked off, the newest results lie around its first live segment. */
+static int64_t
+distance(const struct list *list, uint32_t seg)
+{
+	const struct line_queue *queue = &list->line.queues[list->queue_at - 1];
+	int64_t head = queue->segment_count ? queue->segments[0] : UINT32_MAX;
+
+	for (int i = 1; i < queue->segment_count; i++)
+		if (queue->segments[i] < head)
+			head = queue->segments[i];
+	return seg < head ? head - (int64_t)seg : (int64_t)seg - head;
+}
+
+/* The nearest of the segments first, as far as they are looked at: there are few of these. */
+static void
+sort_nearest(struct list *list)
+{
+	uint32_t *segments = list->result_segments;
+	int count = list->result_segment_count < NEWEST_SEGMENTS ? list->result_segment_count : NEWEST_SEGMENTS;
+
+	for (int i = 0; i < count; i++) {
+		int nearest = i;
+
+		for (int k = i + 1; k < list->result_segment_count; k++)
+			if (distance(list, segments[k]) < distance(list, segments[nearest]))
+				nearest = k;
+		uint32_t seg = segments[nearest];
+		segments[nearest] = segments[i];
+		segments[i] = seg;
+	}
+	list->result_segment_count = count;
+}
+
 static void
 take_result_segments(void *context, const struct reply *reply)
 {
@@ -546,6 +580,8 @@ sort_result_segments(struct list *list)
 		if (!n || segments[n - 1] != segments[i])
 			segments[n++] = segments[i];
 	list->result_segment_count = n;
+	if (list->newest)
+		sort_nearest(list);
 }
 
 /* How many results of a queue are looked at; 0 = all. */
@@ -557,24 +593,33 @@ look_at_most(const struct list *list)
 	return list->newest && each < NEWEST_LEAST ? NEWEST_LEAST : each;
 }
 
+static void
+ask_segment_names(struct list *list)
+{
+	struct plan *plan = &list->query.reads.plan;
+	uint32_t seg = list->result_segments[list->result_segment_at++];
+
+	plan_list(plan, 0, 0, node_of_segment(NODE_DEAD_SEG, list->in, seg), false);
+	plan_list(plan, 0, 0, node_of_segment(NODE_DONE_SEG, list->in, seg), false);
+}
+
+/* One segment after the other: there may be many results. Of the newest all at once. */
 static int
 ask_segment(struct query *query)
 {
 	struct list *list = (struct list *)query;
-	int most = look_at_most(list);
 
 	if (!list->result_segment_at)
 		sort_result_segments(list);
 	/* Nothing more is given or counted: what would be listed is only the folders' counts. */
-	bool over = (most && list->looked >= most) || (filtered(list) && !room_left(list));
-	if (list->result_segment_at == list->result_segment_count || over) {
+	if (list->result_segment_at == list->result_segment_count || (filtered(list) && !room_left(list))) {
 		query->at = LIST_QUEUE;
 		return ZKQ_OK;
 	}
-	uint32_t seg = list->result_segments[list->result_segment_at++];
 	list->ended_count = 0;
-	plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_DEAD_SEG, list->in, seg), false);
-	plan_list(&query->reads.plan, 0, 0, node_of_segment(NODE_DONE_SEG, list->in, seg), false);
+	do
+		ask_segment_names(list);
+	while (list->newest && list->result_segment_at < list->result_segment_count);
 	query_ask(query, take_result_names, query);
 	return ZKQ_OK;
 }

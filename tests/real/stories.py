@@ -120,7 +120,7 @@ class Cluster:
         self.daemons = []
         self.client = None
         self.environment = dict(
-            os.environ, ZKQ_ROOT=ROOT, PATH="%s:%s" % (OPTIONS.build, os.environ["PATH"]), TZ="UTC",
+            os.environ, ZKQ_ROOT=ROOT, ZKQ_LAST=self.folder + "/last", PATH="%s:%s" % (OPTIONS.build, os.environ["PATH"]), TZ="UTC",
             ASAN_OPTIONS="log_path=%s/sanitizer/asan:exitcode=99" % self.folder,
             UBSAN_OPTIONS="print_stacktrace=1:log_path=%s/sanitizer/ubsan" % self.folder,
             LSAN_OPTIONS="suppressions=%s/lsan.supp:print_suppressions=0" % os.path.dirname(os.path.dirname(
