@@ -173,11 +173,9 @@ update(int argc, char **argv)
 	int code = cli_ids(argv, false, &ids);
 	if (code)
 		return code;
-	code = cli_open(&handle, true);
-	if (code) {
-		cli_ids_free(&ids);
+	code = cli_open_ids(&handle, &ids);
+	if (code)
 		return code;
-	}
 	state.ids = &ids;
 	if (settings.json)
 		info_json_begin(&state.json, "zkq.update/1");

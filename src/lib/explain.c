@@ -56,7 +56,7 @@ add_paths(struct told *told, const struct task_id *id, const struct explain_live
 	char batch[TOKEN_LEN + 1];
 
 	add_path(told, node_task(id->queue, id->seg, &row->name));
-	if (token_is_batch(id->token, batch, NULL))
+	if (!row->name.whole && token_is_batch(id->token, batch, NULL))
 		add_path(told, node_batch(id->queue, id->seg, batch));
 	if (row->claim)
 		add_path(told, *row->claim);
