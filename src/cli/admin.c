@@ -21,13 +21,16 @@ static bool force, repair;
 static struct jsonout json;
 
 static const struct option_row export_rows[] = {
-	{ .name = "file", .argument = "FILE", .kind = OPTION_TEXT, .into = &file, .help = "write it there; default: standard output" },
+	{ .name = "file", .argument = "FILE", .kind = OPTION_TEXT, .into = &file,
+	    .help = "write it there; default: standard output" },
 	{ 0 },
 };
 
 static const struct option_row import_rows[] = {
-	{ .name = "file", .argument = "FILE", .kind = OPTION_TEXT, .into = &file, .help = "read it from there; default: standard input" },
-	{ .name = "force", .kind = OPTION_FLAG, .into = &force, .help = "into a tree that is there: what exists stays" },
+	{ .name = "file", .argument = "FILE", .kind = OPTION_TEXT, .into = &file,
+	    .help = "read it from there; default: standard input" },
+	{ .name = "force", .kind = OPTION_FLAG, .into = &force,
+	    .help = "into a tree that is there: what exists stays" },
 	{ 0 },
 };
 
@@ -93,7 +96,7 @@ export_to(FILE *out, const char *name)
 		return code;
 	int error = zkq_export_wait(handle, stall(), put_line, count, &sink, &denied);
 	if (error == ZKQ_ECANCELLED || (error == ZKQ_OK && fflush(out)))
-		code = out == stdout ? EXIT_IO : fail_io("write", name);	/* of stdout the end tells */
+		code = out == stdout ? EXIT_OK : fail_io("write", name);	/* of stdout main() tells */
 	else if (error != ZKQ_OK)
 		code = cli_fail_error(error, NULL, NULL);
 	else if (!settings.quiet)
@@ -194,12 +197,13 @@ print_import(const struct zkq_import_info *info)
 	if (settings.quiet)
 		return;
 	printf("%lld znodes created: %lld tasks wait, %lld in inboxes, %lld results, %lld dead letters\n",
-	    (long long)(info->created - info->existed), (long long)info->tasks, (long long)info->inbox, (long long)info->results,
-	    (long long)info->dead);
+	    (long long)(info->created - info->existed), (long long)info->tasks, (long long)info->inbox,
+	    (long long)info->results, (long long)info->dead);
 	if (info->existed)
 		printf("%lld were there already\n", (long long)info->existed);
 	if (info->claimed)
-		printf("%lld of the tasks had been given to a worker; they will run again from the start\n", (long long)info->claimed);
+		printf("%lld of the tasks had been given to a worker; they will run again from the start\n",
+		    (long long)info->claimed);
 	if (info->lost)
 		printf("%lld had been started and must not run twice: they are lost\n", (long long)info->lost);
 	if (info->strangers)
@@ -212,7 +216,8 @@ fail_import(int error, const struct zkq_import_info *info)
 	const char *name = file ? file : "standard input";
 
 	if (error == ZKQ_EINVAL && info->line)
-		return cli_fail(EXIT_DATA, "Invalid", NULL, true, "%s: line %lld: %s", name, (long long)info->line, info->why);
+		return cli_fail(EXIT_DATA, "Invalid", NULL, true, "%s: line %lld: %s", name, (long long)info->line,
+		    info->why);
 	if (error == ZKQ_EINVAL && info->why[0])
 		return cli_fail(EXIT_DATA, "Invalid", NULL, true, "%s: %s", name, info->why);
 	if (error == ZKQ_EEXIST)
@@ -310,12 +315,12 @@ print_sum(const struct zkq_fsck_info *info)
 {
 	if (settings.quiet)
 		return;
-	printf("%lld znodes, %lld live tasks, %lld claims, %lld results, %lld dead letters: ", (long long)info->znodes, (long long)info->tasks,
-	    (long long)info->claims, (long long)info->results, (long long)info->dead);
+	printf("%lld znodes, %lld live tasks, %lld claims, %lld results, %lld dead letters: ", (long long)info->znodes,
+	    (long long)info->tasks, (long long)info->claims, (long long)info->results, (long long)info->dead);
 	if (info->repaired)
 		printf("%lld repaired, ", (long long)info->repaired);
-	printf("%lld error%s, %lld note%s\n", (long long)info->errors, info->errors == 1 ? "" : "s", (long long)info->notes,
-	    info->notes == 1 ? "" : "s");
+	printf("%lld error%s, %lld note%s\n", (long long)info->errors, info->errors == 1 ? "" : "s",
+	    (long long)info->notes, info->notes == 1 ? "" : "s");
 }
 
 static int

@@ -84,9 +84,9 @@ static void
 print_counts(void)
 {
 	if (!settings.quiet)
-		printf("%d error%s, %d warning%s, %d note%s\n", counts[ZKQ_LEVEL_ERROR], counts[ZKQ_LEVEL_ERROR] == 1 ? "" : "s",
-		    counts[ZKQ_LEVEL_WARNING], counts[ZKQ_LEVEL_WARNING] == 1 ? "" : "s", counts[ZKQ_LEVEL_NOTE],
-		    counts[ZKQ_LEVEL_NOTE] == 1 ? "" : "s");
+		printf("%d error%s, %d warning%s, %d note%s\n", counts[ZKQ_LEVEL_ERROR], counts[ZKQ_LEVEL_ERROR] == 1 ?
+		    "" : "s", counts[ZKQ_LEVEL_WARNING], counts[ZKQ_LEVEL_WARNING] == 1 ? "" : "s",
+		    counts[ZKQ_LEVEL_NOTE], counts[ZKQ_LEVEL_NOTE] == 1 ? "" : "s");
 }
 
 static int

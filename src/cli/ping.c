@@ -16,8 +16,8 @@ static int64_t wait_ms;
 static bool waits;
 
 static const struct option_row rows[] = {
-	{ .name = "wait", .argument = "TIME", .bare = "5m", .kind = OPTION_TIME, .into = &wait_ms, .given = &waits, .min = 1,
-	    .max = INT_MAX, .help = "wait until it is ready; TIME: 5m when not said" },
+	{ .name = "wait", .argument = "TIME", .bare = "5m", .kind = OPTION_TIME, .into = &wait_ms, .given = &waits,
+	    .min = 1, .max = INT_MAX, .help = "wait until it is ready; TIME: 5m when not said" },
 	{ 0 },
 };
 
@@ -55,8 +55,8 @@ print(const struct zkq_ping_info *info)
 	char session[DURATION_SIZE], age[DURATION_SIZE];
 	int64_t since = cli_wall() - info->leader_since_ms;
 
-	printf("ZooKeeper %s: %.1f ms, session time-out %s\n", info->server ? info->server : settings.zk, info->round_trip_ms,
-	    duration_exact(info->session_timeout_ms, session));
+	printf("ZooKeeper %s: %.1f ms, session time-out %s\n", info->server ? info->server : settings.zk,
+	    info->round_trip_ms, duration_exact(info->session_timeout_ms, session));
 	if (!info->leader)
 		return;
 	fputs("leader ", stdout);

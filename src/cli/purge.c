@@ -20,12 +20,14 @@ static int64_t keep_newer_ms;
 static int rate;
 
 static const struct option_row rows[] = {
-	{ .name = "path", .argument = "PATH", .kind = OPTION_TEXT, .into = &path, .help = "the folder whose children are deleted" },
+	{ .name = "path", .argument = "PATH", .kind = OPTION_TEXT, .into = &path,
+	    .help = "the folder whose children are deleted" },
 	{ .letter = 'y', .name = "yes", .kind = OPTION_FLAG, .into = &yes, .help = "do not ask" },
-	{ .letter = 'r', .name = "recursive", .kind = OPTION_FLAG, .into = &recursive, .help = "children that have children, too" },
+	{ .letter = 'r', .name = "recursive", .kind = OPTION_FLAG, .into = &recursive,
+	    .help = "children that have children, too" },
 	{ .name = "dry-run", .kind = OPTION_FLAG, .into = &dry_run, .help = "only count" },
-	{ .name = "keep-newer-than", .argument = "TIME", .kind = OPTION_TIME, .into = &keep_newer_ms, .min = 1, .max = INT64_MAX / 2,
-	    .help = "keep what was created within TIME" },
+	{ .name = "keep-newer-than", .argument = "TIME", .kind = OPTION_TIME, .into = &keep_newer_ms, .min = 1,
+	    .max = INT64_MAX / 2, .help = "keep what was created within TIME" },
 	{ .name = "rate", .argument = "N", .kind = OPTION_NUMBER, .into = &rate, .min = 1, .max = 10000000,
 	    .help = "at most N a second" },
 	{ .name = "force", .kind = OPTION_FLAG, .into = &force, .help = "a tree of zkq, too" },
@@ -49,8 +51,8 @@ draw(struct state *state)
 	if (state->counting)
 		fprintf(stderr, "\r%lld found ", (long long)state->last.found);
 	else
-		fprintf(stderr, "\r%lld of %lld deleted, %lld/s ", (long long)state->last.deleted, (long long)state->last.found,
-		    (long long)(state->last.deleted * 1000 / ms));
+		fprintf(stderr, "\r%lld of %lld deleted, %lld/s ", (long long)state->last.deleted,
+		    (long long)state->last.found, (long long)(state->last.deleted * 1000 / ms));
 	state->drawn = true;
 }
 
@@ -117,7 +119,8 @@ print(const struct state *state)
 		return;
 	terminal_write(stdout, path, strlen(path), false);
 	if (state->counting) {
-		printf(": %lld found, %lld too new; nothing was deleted\n", (long long)last->found, (long long)last->kept);
+		printf(": %lld found, %lld too new; nothing was deleted\n", (long long)last->found,
+		    (long long)last->kept);
 		return;
 	}
 	printf(": %lld of %lld deleted in %.1f s", (long long)last->deleted, (long long)last->found,
@@ -141,12 +144,13 @@ finish(const struct state *state, int error)
 	if (error == ZKQ_ENOENT)
 		return cli_fail(EXIT_NO, "NotFound", NULL, true, "%s: no such znode", path);
 	if (error == ZKQ_EEXIST)
-		return cli_fail(EXIT_NOT_ALLOWED, "Refused", NULL, true, "%s is a tree of zkq: with --force all its queues, tasks and results are lost",
-		    path);
+		return cli_fail(EXIT_NOT_ALLOWED, "Refused", NULL, true,
+		    "%s is a tree of zkq: with --force all its queues, tasks and results are lost", path);
 	if (error != ZKQ_OK && last->deleted)
 		cli_say("%lld were deleted before; start it again to go on", (long long)last->deleted);
 	if (error == ZKQ_ETIMEOUT || error == ZKQ_EUNREACHABLE)
-		return cli_fail(EXIT_UNAVAILABLE, "Unreachable", NULL, true, "no answer from ZooKeeper at %s any more", settings.zk);
+		return cli_fail(EXIT_UNAVAILABLE, "Unreachable", NULL, true, "no answer from ZooKeeper at %s any more",
+		    settings.zk);
 	if (error != ZKQ_OK)
 		return cli_fail_error(error, path, NULL);
 	print(state);
@@ -166,9 +170,11 @@ check_path(struct zkq *handle)
 	int error = zkq_purge_check(handle, path);
 
 	if (error == ZKQ_EINVAL)
-		return cli_usage("option '--path': '%s': the path of a folder such as /app/queue is wanted; not / nor /zookeeper", path);
+		return cli_usage("option '--path': '%s': the path of a folder such as /app/queue is wanted; not / nor "
+		    "/zookeeper", path);
 	if (error == ZKQ_EEXIST && !force)
-		return cli_fail(EXIT_NOT_ALLOWED, "Refused", NULL, true, "%s belongs to the tree of zkq at %s or holds it: with --force its queues, "
+		return cli_fail(EXIT_NOT_ALLOWED, "Refused", NULL, true,
+		    "%s belongs to the tree of zkq at %s or holds it: with --force its queues, "
 		    "tasks and results are lost, and daemons that run must be started again", path, settings.root);
 	return error == ZKQ_OK || error == ZKQ_EEXIST ? 0 : cli_fail_error(error, path, NULL);
 }

@@ -28,7 +28,8 @@ add_acl(struct text *text, const struct dump *dump)
 		char entry[512];
 		int most = snprintf(entry, sizeof entry, "%s:%s", dump->acl[i].scheme, dump->acl[i].id);
 		for (int k = 0; k < most && k < (int)sizeof entry - 1; k++) {
-			bool plain = (unsigned char)entry[k] >= ' ' && (unsigned char)entry[k] < 0x7f && entry[k] != '"' && entry[k] != '\\';
+			bool plain = (unsigned char)entry[k] >= ' ' && (unsigned char)entry[k] < 0x7f &&
+			    entry[k] != '"' && entry[k] != '\\';
 
 			text_raw(text, plain ? &entry[k] : "?", 1);
 		}

@@ -86,7 +86,8 @@ check_server(const struct judge *judge, const struct fact_server *server)
 {
 	if (server->why)
 		say(judge, reachable(judge->facts) ? ZKQ_LEVEL_WARNING : ZKQ_LEVEL_ERROR, server->name,
-		    "start it, or correct --zk (ZKQ_ZK); the ensemble works while more than half of its servers do", "%s", server->why);
+		    "start it, or correct --zk (ZKQ_ZK); the ensemble works while more than half of its servers do",
+		    "%s", server->why);
 	else if (server->idle)
 		say(judge, ZKQ_LEVEL_WARNING, server->name, "see its log: it is not part of a quorum",
 		    "up, but it serves no requests");
@@ -94,12 +95,13 @@ check_server(const struct judge *judge, const struct fact_server *server)
 		say(judge, ZKQ_LEVEL_NOTE, server->name, "in its zoo.cfg: 4lw.commands.whitelist=srvr,conf,mntr",
 		    "reachable; it may not say what it is");
 	else if (server->srvr == NOT_SAID)
-		say(judge, ZKQ_LEVEL_WARNING, server->name, "is this the port for TLS, or another service? See the server's log",
+		say(judge, ZKQ_LEVEL_WARNING, server->name,
+		    "is this the port for TLS, or another service? See the server's log",
 		    "takes connections, answers nothing");
 	else
 		say(judge, ZKQ_LEVEL_OK, server->name, NULL, "%s, %d.%d.%d, connected in %lld ms",
-		    server->mode ? server->mode : "mode unknown", server->version[0], server->version[1], server->version[2],
-		    (long long)server->connect_ms);
+		    server->mode ? server->mode : "mode unknown", server->version[0], server->version[1],
+		    server->version[2], (long long)server->connect_ms);
 }
 
 static void
@@ -129,12 +131,14 @@ check_ensemble(const struct judge *judge)
 		say(judge, ZKQ_LEVEL_NOTE, "ensemble", "three servers survive the loss of one",
 		    "one server alone: while it is down nothing works");
 	else if (told == facts->server_count && told && !leaders)
-		say(judge, ZKQ_LEVEL_NOTE, "ensemble", "name all servers in --zk (ZKQ_ZK)", "its leader is not in the list");
+		say(judge, ZKQ_LEVEL_NOTE, "ensemble", "name all servers in --zk (ZKQ_ZK)",
+		    "its leader is not in the list");
 	else if (facts->server_count == 1)
 		say(judge, ZKQ_LEVEL_NOTE, "ensemble", "name all servers in --zk (ZKQ_ZK)",
 		    "one server is listed: clients lose their sessions when it stops");
 	else if (told)
-		say(judge, ZKQ_LEVEL_OK, "ensemble", NULL, "%d servers, %d reachable", facts->server_count, reachable(facts));
+		say(judge, ZKQ_LEVEL_OK, "ensemble", NULL, "%d servers, %d reachable", facts->server_count,
+		    reachable(facts));
 }
 
 struct flaw {
@@ -145,11 +149,12 @@ struct flaw {
 
 static const struct flaw flaws[] = {
 	{ { 0, 0, 0 }, { 3, 5, 0 }, ZKQ_LEVEL_ERROR, "too old: zkq needs 3.5", "upgrade it to 3.8.5 or 3.9.4" },
-	{ { 3, 5, 0 }, { 3, 6, 0 }, ZKQ_LEVEL_WARNING, "not tested with zkq, and no longer maintained", "upgrade it to 3.8.5 or 3.9.4" },
-	{ { 3, 6, 0 }, { 3, 8, 5 }, ZKQ_LEVEL_WARNING, "can lose committed writes when a server rejoins (ZOOKEEPER-4785)",
+	{ { 3, 5, 0 }, { 3, 6, 0 }, ZKQ_LEVEL_WARNING, "not tested with zkq, and no longer maintained",
 	    "upgrade it to 3.8.5 or 3.9.4" },
-	{ { 3, 9, 0 }, { 3, 9, 2 }, ZKQ_LEVEL_WARNING, "can lose committed writes when a server rejoins (ZOOKEEPER-4785)",
-	    "upgrade it to 3.9.4" },
+	{ { 3, 6, 0 }, { 3, 8, 5 }, ZKQ_LEVEL_WARNING,
+	    "can lose committed writes when a server rejoins (ZOOKEEPER-4785)", "upgrade it to 3.8.5 or 3.9.4" },
+	{ { 3, 9, 0 }, { 3, 9, 2 }, ZKQ_LEVEL_WARNING,
+	    "can lose committed writes when a server rejoins (ZOOKEEPER-4785)", "upgrade it to 3.9.4" },
 	{ { 3, 9, 3 }, { 3, 9, 4 }, ZKQ_LEVEL_WARNING, "can lose data (ZOOKEEPER-4925)", "upgrade it to 3.9.4" },
 };
 
@@ -180,9 +185,10 @@ check_versions(const struct judge *judge)
 			    "another version than %s", first->name);
 		first = first ? first : server;
 		for (int k = 0; k < FLAWS; k++)
-			if (compare(server->version, flaws[k].from) >= 0 && compare(server->version, flaws[k].below) < 0)
-				say(judge, flaws[k].level, server->name, flaws[k].next, "%d.%d.%d %s", server->version[0],
-				    server->version[1], server->version[2], flaws[k].text);
+			if (compare(server->version, flaws[k].from) >= 0 && compare(server->version,
+			    flaws[k].below) < 0)
+				say(judge, flaws[k].level, server->name, flaws[k].next, "%d.%d.%d %s",
+				    server->version[0], server->version[1], server->version[2], flaws[k].text);
 	}
 }
 
@@ -202,9 +208,10 @@ check_words(const struct judge *judge)
 	}
 	if (count)
 		say(judge, ZKQ_LEVEL_NOTE, who,
-		    "to have limits, disks and sizes checked, too, in zoo.cfg for the time of the check: 4lw.commands.whitelist=srvr,conf,mntr",
-		    count > 1 ? "and %d more do not tell their configuration and counters" : "does not tell its configuration and counters",
-		    count - 1);
+		    "to have limits, disks and sizes checked, too, in zoo.cfg for the time of the check: "
+		    "4lw.commands.whitelist=srvr,conf,mntr", count > 1 ?
+		    "and %d more do not tell their configuration and counters" :
+		    "does not tell its configuration and counters", count - 1);
 }
 
 /* The first server that told its configuration. */
@@ -225,8 +232,8 @@ check_session(const struct judge *judge)
 	int64_t stale = conf && conf->sync_limit > 0 ? conf->sync_limit * conf->tick_ms : 0;
 
 	if (!facts->connected) {
-		say(judge, ZKQ_LEVEL_ERROR, "session", "see the servers above; is a quorum of them up?", "none could be made: %s",
-		    facts->trouble ? facts->trouble : "no answer");
+		say(judge, ZKQ_LEVEL_ERROR, "session", "see the servers above; is a quorum of them up?",
+		    "none could be made: %s", facts->trouble ? facts->trouble : "no answer");
 		return;
 	}
 	if (facts->granted_ms < facts->asked_ms)
@@ -234,19 +241,22 @@ check_session(const struct judge *judge)
 		    (long long)facts->asked_ms * 4, conf ? "" : " (its default is 20 x tickTime)"),
 		    "%s instead of %s", seconds(judge, facts->granted_ms), seconds(judge, facts->asked_ms));
 	else if (facts->granted_ms > facts->asked_ms)
-		say(judge, ZKQ_LEVEL_WARNING, "session time-out", "in zoo.cfg: a smaller tickTime, or minSessionTimeout",
-		    "%s instead of %s: lost daemons are noticed later", seconds(judge, facts->granted_ms), seconds(judge, facts->asked_ms));
+		say(judge, ZKQ_LEVEL_WARNING, "session time-out",
+		    "in zoo.cfg: a smaller tickTime, or minSessionTimeout",
+		    "%s instead of %s: lost daemons are noticed later", seconds(judge, facts->granted_ms),
+		    seconds(judge, facts->asked_ms));
 	else if (facts->granted_ms < SESSION_SHORT_MS)
-		say(judge, ZKQ_LEVEL_WARNING, "session time-out", "ask for 10s", "%s: a pause of that length costs a daemon its session",
-		    seconds(judge, facts->granted_ms));
+		say(judge, ZKQ_LEVEL_WARNING, "session time-out", "ask for 10s",
+		    "%s: a pause of that length costs a daemon its session", seconds(judge, facts->granted_ms));
 	else
-		say(judge, ZKQ_LEVEL_OK, "session time-out", NULL, "%s as asked for, with %s", seconds(judge, facts->granted_ms),
-		    facts->server ? facts->server : "a server");
+		say(judge, ZKQ_LEVEL_OK, "session time-out", NULL, "%s as asked for, with %s", seconds(judge,
+		    facts->granted_ms), facts->server ? facts->server : "a server");
 	if (stale > facts->granted_ms / 4)
-		say(judge, ZKQ_LEVEL_NOTE, "syncLimit", TEXT(judge, "in zoo.cfg: syncLimit=%lld, or a longer session time-out of the daemons",
+		say(judge, ZKQ_LEVEL_NOTE, "syncLimit", TEXT(judge,
+		    "in zoo.cfg: syncLimit=%lld, or a longer session time-out of the daemons",
 		    (long long)(facts->granted_ms / 4 / conf->tick_ms > 1 ? facts->granted_ms / 4 / conf->tick_ms : 1)),
-		    "%lld x %lld ms: a server that is cut off shows an old tree for up to %s", (long long)conf->sync_limit,
-		    (long long)conf->tick_ms, seconds(judge, stale));
+		    "%lld x %lld ms: a server that is cut off shows an old tree for up to %s",
+		    (long long)conf->sync_limit, (long long)conf->tick_ms, seconds(judge, stale));
 }
 
 /* How many daemons the host with most of them has. */
@@ -274,8 +284,9 @@ check_connections(const struct judge *judge)
 	if (!conf || conf->max_connections == UNKNOWN)
 		return;
 	if (conf->max_connections > 0 && conf->max_connections < daemons + SPARE_CONNECTIONS)
-		say(judge, ZKQ_LEVEL_WARNING, "maxClientCnxns", TEXT(judge, "in zoo.cfg: maxClientCnxns=0, or %d and more",
-		    daemons + 5 * SPARE_CONNECTIONS), "%lld connections from one address are allowed; one host has %d daemons",
+		say(judge, ZKQ_LEVEL_WARNING, "maxClientCnxns", TEXT(judge,
+		    "in zoo.cfg: maxClientCnxns=0, or %d and more", daemons + 5 * SPARE_CONNECTIONS),
+		    "%lld connections from one address are allowed; one host has %d daemons",
 		    (long long)conf->max_connections, daemons);
 	else
 		say(judge, ZKQ_LEVEL_OK, "maxClientCnxns", NULL, conf->max_connections ? "%lld" : "%lld: no limit",
@@ -292,7 +303,8 @@ check_requests(const struct judge *judge)
 
 		known += server->large_known && server->large_ok;
 		if (server->large_known && !server->large_ok)
-			say(judge, ZKQ_LEVEL_ERROR, server->name, "remove -Djute.maxbuffer from the server's options: its default, 1 MB, will do",
+			say(judge, ZKQ_LEVEL_ERROR, server->name,
+			    "remove -Djute.maxbuffer from the server's options: its default, 1 MB, will do",
 			    "refuses requests of %d bytes: batches will break the connection", REQUEST_BYTES_MAX);
 	}
 	if (known == judge->facts->server_count)
@@ -307,17 +319,19 @@ check_load_of(const struct judge *judge, const struct fact_server *server)
 		    "give its transaction log (dataLogDir) a disk of its own; look for long pauses of Java",
 		    "average latency %.0f ms", server->latency_avg_ms);
 	if (server->outstanding >= BUSY)
-		say(judge, ZKQ_LEVEL_WARNING, server->name, "who else uses it? Above 1,000 it stops reading", "%lld requests wait",
-		    (long long)server->outstanding);
+		say(judge, ZKQ_LEVEL_WARNING, server->name, "who else uses it? Above 1,000 it stops reading",
+		    "%lld requests wait", (long long)server->outstanding);
 	if (server->slow_syncs > 0)
 		say(judge, ZKQ_LEVEL_WARNING, server->name, "give its transaction log (dataLogDir) a disk of its own",
 		    "%lld times a write to disk took longer than a second", (long long)server->slow_syncs);
 	if (server->data_bytes > DATA_LARGE)
-		say(judge, ZKQ_LEVEL_WARNING, server->name, "what fills it? zkq purge empties folders; mind -Xmx of the server",
-		    "the tree has %lld MB", (long long)(server->data_bytes >> 20));
+		say(judge, ZKQ_LEVEL_WARNING, server->name,
+		    "what fills it? zkq purge empties folders; mind -Xmx of the server", "the tree has %lld MB",
+		    (long long)(server->data_bytes >> 20));
 	if (server->max_files > 0 && server->open_files * 10 > server->max_files * 8)
-		say(judge, ZKQ_LEVEL_WARNING, server->name, "LimitNOFILE= in its unit, or fewer clients", "%lld of %lld file descriptors are used",
-		    (long long)server->open_files, (long long)server->max_files);
+		say(judge, ZKQ_LEVEL_WARNING, server->name, "LimitNOFILE= in its unit, or fewer clients",
+		    "%lld of %lld file descriptors are used", (long long)server->open_files,
+		    (long long)server->max_files);
 }
 
 static void
@@ -336,16 +350,17 @@ check_clock(const struct judge *judge)
 	int64_t off = llabs(facts->clock_off_ms) - facts->clock_doubt_ms;
 
 	if (facts->clock_known && off > CLOCK_OFF_MS)
-		say(judge, ZKQ_LEVEL_WARNING, "clock", "run an NTP service on both; times shown are wrong by that, nothing is decided by them",
+		say(judge, ZKQ_LEVEL_WARNING, "clock",
+		    "run an NTP service on both; times shown are wrong by that, nothing is decided by them",
 		    "ours is %s %s the server's", seconds(judge, off), facts->clock_off_ms > 0 ? "ahead of" : "behind");
 	else if (facts->clock_known)
 		say(judge, ZKQ_LEVEL_OK, "clock", NULL, "within %s of the server's",
 		    seconds(judge, llabs(facts->clock_off_ms) + facts->clock_doubt_ms));
 	for (int i = 0; i < facts->clock_count; i++)
 		if (llabs(facts->clocks[i].off_ms) > WORKER_OFF_MS)
-			say(judge, ZKQ_LEVEL_WARNING, TEXT(judge, "clock of worker %s", facts->clocks[i].name), "run an NTP service there",
-			    "%s %s the server's", seconds(judge, llabs(facts->clocks[i].off_ms)),
-			    facts->clocks[i].off_ms > 0 ? "ahead of" : "behind");
+			say(judge, ZKQ_LEVEL_WARNING, TEXT(judge, "clock of worker %s", facts->clocks[i].name),
+			    "run an NTP service there", "%s %s the server's", seconds(judge,
+			    llabs(facts->clocks[i].off_ms)), facts->clocks[i].off_ms > 0 ? "ahead of" : "behind");
 }
 
 /* ---- the tree ---- */
@@ -364,14 +379,16 @@ check_root(const struct judge *judge)
 		say(judge, ZKQ_LEVEL_ERROR, facts->root, start, "there is no zkq tree; a dispatcher makes it");
 		break;
 	case ROOT_DENIED:
-		say(judge, ZKQ_LEVEL_ERROR, facts->root, "give the tree's credential: --auth-file, ZKQ_AUTH", "may not be read");
+		say(judge, ZKQ_LEVEL_ERROR, facts->root, "give the tree's credential: --auth-file, ZKQ_AUTH",
+		    "may not be read");
 		break;
 	case ROOT_FOREIGN:
-		say(judge, ZKQ_LEVEL_ERROR, facts->root, "choose another --root (ZKQ_ROOT)", "is there, but it is not zkq's");
+		say(judge, ZKQ_LEVEL_ERROR, facts->root, "choose another --root (ZKQ_ROOT)",
+		    "is there, but it is not zkq's");
 		break;
 	case ROOT_FORMAT:
-		say(judge, ZKQ_LEVEL_ERROR, facts->root, "use the version of zkq that wrote it", "written in format %d; this is for format 1",
-		    facts->format);
+		say(judge, ZKQ_LEVEL_ERROR, facts->root, "use the version of zkq that wrote it",
+		    "written in format %d; this is for format 1", facts->format);
 		break;
 	case ROOT_GOOD:
 		say(judge, ZKQ_LEVEL_OK, facts->root, NULL, "format %d, cluster %s", facts->format,
@@ -387,16 +404,19 @@ check_permissions(const struct judge *judge)
 
 	if (facts->open_path)
 		say(judge, ZKQ_LEVEL_WARNING, facts->open_path,
-		    "give daemons and users a credential before the tree is made (ZKQ_AUTH, --auth-file), or guard the port; see SECURITY in zkq(7)",
+		    "give daemons and users a credential before the tree is made (ZKQ_AUTH, --auth-file), or guard the "
+		    "port; see SECURITY in zkq(7)",
 		    "everybody who reaches ZooKeeper may change it, and so run commands on the workers");
 	for (int i = 0; i < facts->right_count; i++) {
 		refused += !facts->rights[i].allowed;
 		if (!facts->rights[i].allowed)
-			say(judge, ZKQ_LEVEL_WARNING, facts->rights[i].path, "if you are to do that, give the tree's credential: --auth-file, ZKQ_AUTH",
-			    "we may not %s", facts->rights[i].what);
+			say(judge, ZKQ_LEVEL_WARNING, facts->rights[i].path,
+			    "if you are to do that, give the tree's credential: --auth-file, ZKQ_AUTH", "we may not %s",
+			    facts->rights[i].what);
 	}
 	if (facts->no_write)
-		say(judge, ZKQ_LEVEL_NOTE, "permissions", "run it without --no-write", "what we may do was not tried, nor our clock");
+		say(judge, ZKQ_LEVEL_NOTE, "permissions", "run it without --no-write",
+		    "what we may do was not tried, nor our clock");
 	else if (facts->right_count && !refused)
 		say(judge, ZKQ_LEVEL_OK, "permissions", NULL, "we may do all that was tried");
 }
@@ -407,15 +427,17 @@ check_leader(const struct judge *judge)
 	const struct facts *facts = judge->facts;
 
 	if (!facts->leader)
-		say(judge, ZKQ_LEVEL_ERROR, "dispatcher", TEXT(judge, "start one: zkq-dispatcher --zk %s", facts->hosts),
-		    "nobody leads: tasks wait");
+		say(judge, ZKQ_LEVEL_ERROR, "dispatcher", TEXT(judge, "start one: zkq-dispatcher --zk %s",
+		    facts->hosts), "nobody leads: tasks wait");
 	else if (facts->candidates == 1)
-		say(judge, ZKQ_LEVEL_NOTE, "dispatcher", "start a second one on another host: it takes over when this one fails",
+		say(judge, ZKQ_LEVEL_NOTE, "dispatcher",
+		    "start a second one on another host: it takes over when this one fails",
 		    "%s on %s leads, since %s, alone", facts->leader, facts->leader_host ? facts->leader_host : "?",
 		    seconds(judge, facts->leader_age_ms));
 	else
 		say(judge, ZKQ_LEVEL_OK, "dispatcher", NULL, "%s on %s leads, since %s; %d stand by", facts->leader,
-		    facts->leader_host ? facts->leader_host : "?", seconds(judge, facts->leader_age_ms), facts->candidates - 1);
+		    facts->leader_host ? facts->leader_host : "?", seconds(judge, facts->leader_age_ms),
+		    facts->candidates - 1);
 }
 
 static void
@@ -430,15 +452,16 @@ check_workers(const struct judge *judge)
 
 		up += strcmp(worker->state, "up") == 0;
 		if (strcmp(worker->state, "lost") == 0)
-			say(judge, ZKQ_LEVEL_WARNING, what, "look after its host; the leader gives its tasks to others after lost-after",
+			say(judge, ZKQ_LEVEL_WARNING, what,
+			    "look after its host; the leader gives its tasks to others after lost-after",
 			    "lost, with %d claim%s", worker->claims, worker->claims == 1 ? "" : "s");
 		else if (strcmp(worker->state, "draining") == 0)
-			say(judge, ZKQ_LEVEL_NOTE, what, "nothing, if that is meant", "draining, %d claim%s left", worker->claims,
-			    worker->claims == 1 ? "" : "s");
+			say(judge, ZKQ_LEVEL_NOTE, what, "nothing, if that is meant", "draining, %d claim%s left",
+			    worker->claims, worker->claims == 1 ? "" : "s");
 	}
 	if (!up)
-		say(judge, ZKQ_LEVEL_WARNING, "workers", TEXT(judge, "on the hosts that shall run tasks: zkq-worker --zk %s", facts->hosts),
-		    "none is up: nothing runs");
+		say(judge, ZKQ_LEVEL_WARNING, "workers", TEXT(judge,
+		    "on the hosts that shall run tasks: zkq-worker --zk %s", facts->hosts), "none is up: nothing runs");
 	else
 		say(judge, ZKQ_LEVEL_OK, "workers", NULL, "%d up", up);
 }
@@ -450,8 +473,9 @@ check_release(const struct judge *judge)
 
 	for (int i = 0; i < facts->worker_count; i++)
 		if (facts->workers[i].version && strcmp(facts->workers[i].version, facts->version) != 0)
-			say(judge, ZKQ_LEVEL_NOTE, TEXT(judge, "worker %s", facts->workers[i].name), "fine while upgrading; then bring all to the same",
-			    "zkq %s, this is %s", facts->workers[i].version, facts->version);
+			say(judge, ZKQ_LEVEL_NOTE, TEXT(judge, "worker %s", facts->workers[i].name),
+			    "fine while upgrading; then bring all to the same", "zkq %s, this is %s",
+			    facts->workers[i].version, facts->version);
 }
 
 static void
@@ -464,17 +488,19 @@ check_queue(const struct judge *judge, const struct fact_queue *queue)
 		    queue->paused_by ? queue->paused_by : "somebody", queue->paused_reason ? ": " : "",
 		    queue->paused_reason ? queue->paused_reason : "");
 	if (queue->inbox && queue->inbox_age_ms > INBOX_OLD_MS)
-		say(judge, ZKQ_LEVEL_WARNING, what, "see the leader's log: it says which it cannot read or remove, and why",
-		    "%lld tasks in the inbox, the oldest for %s", (long long)queue->inbox, seconds(judge, queue->inbox_age_ms));
+		say(judge, ZKQ_LEVEL_WARNING, what,
+		    "see the leader's log: it says which it cannot read or remove, and why",
+		    "%lld tasks in the inbox, the oldest for %s", (long long)queue->inbox, seconds(judge,
+		    queue->inbox_age_ms));
 	if (queue->waiting && !queue->served)
-		say(judge, ZKQ_LEVEL_WARNING, what, TEXT(judge, "zkq-worker --queues %s", queue->name), "%lld tasks wait, and no worker serves it",
-		    (long long)queue->waiting);
+		say(judge, ZKQ_LEVEL_WARNING, what, TEXT(judge, "zkq-worker --queues %s", queue->name),
+		    "%lld tasks wait, and no worker serves it", (long long)queue->waiting);
 	if (queue->waiting_max > 0 && queue->waiting * 10 > queue->waiting_max * 9)
-		say(judge, ZKQ_LEVEL_WARNING, what, "more workers; when it is full, submitting is refused", "%lld of %lld tasks wait",
-		    (long long)queue->waiting, (long long)queue->waiting_max);
+		say(judge, ZKQ_LEVEL_WARNING, what, "more workers; when it is full, submitting is refused",
+		    "%lld of %lld tasks wait", (long long)queue->waiting, (long long)queue->waiting_max);
 	if (queue->dead)
-		say(judge, ZKQ_LEVEL_NOTE, what, TEXT(judge, "zkq status --failed -Q %s, zkq show ID", queue->name), "%lld dead letters",
-		    (long long)queue->dead);
+		say(judge, ZKQ_LEVEL_NOTE, what, TEXT(judge, "zkq status --failed -Q %s, zkq show ID", queue->name),
+		    "%lld dead letters", (long long)queue->dead);
 }
 
 static void
@@ -487,8 +513,8 @@ check_queues(const struct judge *judge)
 		waiting += judge->facts->queues[i].waiting;
 		running += judge->facts->queues[i].running;
 	}
-	say(judge, ZKQ_LEVEL_OK, "queues", NULL, "%d, %lld tasks wait, %lld run", judge->facts->queue_count, (long long)waiting,
-	    (long long)running);
+	say(judge, ZKQ_LEVEL_OK, "queues", NULL, "%d, %lld tasks wait, %lld run", judge->facts->queue_count,
+	    (long long)waiting, (long long)running);
 }
 
 static void
@@ -504,8 +530,9 @@ static void
 check_strangers(const struct judge *judge)
 {
 	if (judge->facts->strangers)
-		say(judge, ZKQ_LEVEL_NOTE, judge->facts->stranger, "who made it? Remove what nobody needs; zkq admin fsck lists them",
-		    judge->facts->strangers > 1 ? "and %lld more are not of zkq's tree" : "is not of zkq's tree",
+		say(judge, ZKQ_LEVEL_NOTE, judge->facts->stranger,
+		    "who made it? Remove what nobody needs; zkq admin fsck lists them", judge->facts->strangers > 1 ?
+		    "and %lld more are not of zkq's tree" : "is not of zkq's tree",
 		    (long long)(judge->facts->strangers - 1));
 }
 

@@ -132,7 +132,8 @@ crew_wait(struct crew *crew, int most)
 		if (crew->unsent && handle->connected && now >= crew->again_ms)
 			send_unsent(crew);
 		/* When the connection is back, nobody calls: look again soon. */
-		handle_turn(handle, crew->unsent && now + READ_AGAIN_MS < stalled ? now + READ_AGAIN_MS : stalled, NULL, 0);
+		handle_turn(handle, crew->unsent && now + READ_AGAIN_MS < stalled ? now + READ_AGAIN_MS : stalled, NULL,
+		    0);
 	}
 	return crew->failed || handle->broken || link_failed(handle->link) ? ZKQ_ENOMEM : ZKQ_OK;
 }

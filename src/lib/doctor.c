@@ -58,9 +58,12 @@ static void
 take_server(struct doctor *doctor, const struct words_server *said, struct fact_server *server)
 {
 	*server = (struct fact_server){ .name = said->name, .address = said->address, .why = said->why,
-		.connect_ms = said->connect_ms, .srvr = word_fact(said->state[WORD_SRVR]), .conf = word_fact(said->state[WORD_CONF]),
-		.mntr = word_fact(said->state[WORD_MNTR]), .version = { UNKNOWN }, .latency_avg_ms = UNKNOWN, .outstanding = UNKNOWN,
-		.znodes = UNKNOWN, .tick_ms = UNKNOWN, .sync_limit = UNKNOWN, .max_connections = UNKNOWN, .max_session_ms = UNKNOWN,
+		.connect_ms = said->connect_ms, .srvr = word_fact(said->state[WORD_SRVR]),
+		    .conf = word_fact(said->state[WORD_CONF]),
+		.mntr = word_fact(said->state[WORD_MNTR]), .version = { UNKNOWN }, .latency_avg_ms = UNKNOWN,
+		    .outstanding = UNKNOWN,
+		.znodes = UNKNOWN, .tick_ms = UNKNOWN, .sync_limit = UNKNOWN, .max_connections = UNKNOWN,
+		    .max_session_ms = UNKNOWN,
 		.data_bytes = UNKNOWN, .slow_syncs = UNKNOWN, .open_files = UNKNOWN, .max_files = UNKNOWN,
 		.large_known = said->large_known, .large_ok = said->large_ok };
 	if (server->srvr == SAID)
@@ -74,10 +77,12 @@ take_server(struct doctor *doctor, const struct words_server *said, struct fact_
 static bool
 ask_servers(struct doctor *doctor, int timeout_ms)
 {
-	doctor->words = words_ask(doctor->handle->hosts, timeout_ms < 0 || timeout_ms > WORDS_MS ? WORDS_MS : timeout_ms);
+	doctor->words = words_ask(doctor->handle->hosts, timeout_ms < 0 || timeout_ms > WORDS_MS ? WORDS_MS :
+	    timeout_ms);
 	if (!doctor->words)
 		return false;
-	doctor->facts.servers = arena_alloc(&doctor->arena, (size_t)doctor->words->count * sizeof *doctor->facts.servers + 1);
+	doctor->facts.servers = arena_alloc(&doctor->arena,
+	    (size_t)doctor->words->count * sizeof *doctor->facts.servers + 1);
 	if (!doctor->facts.servers)
 		return false;
 	for (int i = 0; i < doctor->words->count; i++)
@@ -101,7 +106,8 @@ connected(struct doctor *doctor, int64_t deadline)
 {
 	int64_t left = deadline == NEVER ? -1 : deadline - link_now_ms();
 
-	doctor->facts.connected = zkq_connect_wait(doctor->handle, left < 0 && deadline != NEVER ? 1 : (int)left) == ZKQ_OK;
+	doctor->facts.connected = zkq_connect_wait(doctor->handle, left < 0 && deadline != NEVER ? 1 :
+	    (int)left) == ZKQ_OK;
 	if (!doctor->facts.connected) {
 		doctor->facts.trouble = arena_string(&doctor->arena, zkq_state_text(doctor->handle));
 		return false;
@@ -117,8 +123,8 @@ static void
 add_host(struct doctor *doctor, const char *host)
 {
 	struct facts *facts = &doctor->facts;
-	const char **list = more(&doctor->arena, (void *)(uintptr_t)facts->hosts_used, facts->hosts_used_count, &doctor->room_hosts,
-	    sizeof *list);
+	const char **list = more(&doctor->arena, (void *)(uintptr_t)facts->hosts_used, facts->hosts_used_count,
+	    &doctor->room_hosts, sizeof *list);
 
 	if (!list || !host)
 		return;
@@ -162,7 +168,8 @@ take_worker(void *context, const struct zkq_worker_info *info)
 	facts->workers = workers;
 	workers[facts->worker_count++] = (struct fact_worker){ .name = arena_string(arena, info->name),
 		.host = arena_string(arena, info->host), .version = arena_string(arena, info->version),
-		.state = arena_string(arena, info->state), .queues = arena_string(arena, info->queues), .claims = info->claims };
+		.state = arena_string(arena, info->state), .queues = arena_string(arena, info->queues),
+		    .claims = info->claims };
 	add_host(doctor, info->host);
 }
 
@@ -193,10 +200,12 @@ take_queue(void *context, const struct zkq_queue_info *info)
 	facts->queues = queues;
 	struct fact_queue *queue = &queues[facts->queue_count++];
 	*queue = (struct fact_queue){ .name = arena_string(arena, info->name), .paused = info->paused,
-		.paused_by = arena_string(arena, info->paused_by), .paused_reason = arena_string(arena, info->paused_reason),
+		.paused_by = arena_string(arena, info->paused_by), .paused_reason = arena_string(arena,
+		    info->paused_reason),
 		.waiting = info->waiting, .running = info->running, .inbox = info->inbox, .dead = info->dead };
 	for (int i = 0; i < facts->worker_count; i++)
-		queue->served = queue->served || (strcmp(facts->workers[i].state, "up") == 0 && listed(facts->workers[i].queues, info->name));
+		queue->served = queue->served || (strcmp(facts->workers[i].state, "up") == 0 &&
+		    listed(facts->workers[i].queues, info->name));
 	if (info->json && record_decode(arena, REC_QUEUE, info->json, strlen(info->json), &record, &why))
 		queue->waiting_max = record.queue.waiting_max;
 }
@@ -241,7 +250,8 @@ take_root(struct doctor *doctor, const struct raw_reply *reply)
 		return;
 	facts->root_state = ROOT_FOREIGN;
 	const char *data = arena_copy(&doctor->arena, reply->data, reply->len);
-	if (!data || !record_decode(&doctor->arena, REC_ROOT, data, reply->len, &record, &why) || record.root.format < 1)
+	if (!data || !record_decode(&doctor->arena, REC_ROOT, data, reply->len, &record, &why) ||
+	    record.root.format < 1)
 		return;
 	facts->format = record.root.format;
 	facts->cluster = record.root.cluster;
@@ -266,7 +276,8 @@ take_acl(struct doctor *doctor, const char *path, const struct raw_reply *reply)
 	for (int i = 0; reply->rc == RC_OK && i < reply->acl_count; i++) {
 		const struct raw_acl *entry = &reply->acl[i];
 
-		if (strcmp(entry->scheme, "world") || !(entry->perms & (PERM_WRITE | PERM_CREATE | PERM_DELETE | PERM_ADMIN)))
+		if (strcmp(entry->scheme, "world") ||
+		    !(entry->perms & (PERM_WRITE | PERM_CREATE | PERM_DELETE | PERM_ADMIN)))
 			continue;
 		if (facts->open_path && doctor->open_depth <= depth(path))
 			continue;
@@ -287,7 +298,8 @@ take_folder(struct doctor *doctor, const char *path, const struct raw_reply *rep
 	if (!folders)
 		return;
 	facts->folders = folders;
-	folders[facts->folder_count++] = (struct fact_folder){ arena_string(&doctor->arena, path), reply->stat.children };
+	folders[facts->folder_count++] = (struct fact_folder){ arena_string(&doctor->arena, path),
+	    reply->stat.children };
 }
 
 static void
@@ -313,7 +325,8 @@ take_children(struct doctor *doctor, const char *path, const struct raw_reply *r
 		name_parse(&folder, reply->children[i], &child);
 		switch (child.kind) {
 		case NODE_STRANGER:
-			if (folder.kind == NODE_ROOT && (!strcmp(child.text, "limits") || !strcmp(child.text, "events") || !strcmp(child.text, "stats")))
+			if (folder.kind == NODE_ROOT && (!strcmp(child.text, "limits") || !strcmp(child.text,
+			    "events") || !strcmp(child.text, "stats")))
 				break;	/* reserved */
 			if (!facts->strangers++)
 				facts->stranger = below;
@@ -369,7 +382,8 @@ take_inbox(struct doctor *doctor, int queue, const char *path, const struct raw_
 		least[at] = name;
 	}
 	for (int i = 0; i < count; i++)
-		ask_path(doctor, ASK_INBOX_AGE, REQ_EXISTS, queue, arena_printf(&doctor->arena, "%s/%s", path, least[i]));
+		ask_path(doctor, ASK_INBOX_AGE, REQ_EXISTS, queue, arena_printf(&doctor->arena, "%s/%s", path,
+		    least[i]));
 }
 
 static void
@@ -391,10 +405,11 @@ take_report(struct doctor *doctor, const char *path, const struct raw_reply *rep
 	const char *why;
 	const char *data = arena_copy(&doctor->arena, reply->data, reply->rc == RC_OK ? reply->len : 0);
 
-	if (reply->rc != RC_OK || !data || !record_decode(&doctor->arena, REC_REPORT, data, reply->len, &record, &why) ||
-	    !record.report.at_wall_ms || !path_parse(doctor->handle->root, path, &node))
+	if (reply->rc != RC_OK || !data || !record_decode(&doctor->arena, REC_REPORT, data, reply->len, &record,
+	    &why) || !record.report.at_wall_ms || !path_parse(doctor->handle->root, path, &node))
 		return;
-	struct fact_clock *clocks = more(&doctor->arena, facts->clocks, facts->clock_count, &doctor->room_clocks, sizeof *clocks);
+	struct fact_clock *clocks = more(&doctor->arena, facts->clocks, facts->clock_count, &doctor->room_clocks,
+	    sizeof *clocks);
 	if (!clocks)
 		return;
 	facts->clocks = clocks;
@@ -468,9 +483,10 @@ static void
 try_right(struct doctor *doctor, const char *what, const char *folder)
 {
 	struct facts *facts = &doctor->facts;
-	struct fact_right *rights = more(&doctor->arena, facts->rights, facts->right_count, &doctor->room_rights, sizeof *rights);
-	char *path = folder ? arena_printf(&doctor->arena, "%s/%s%llx", folder, PROBE_NAME, (unsigned long long)doctor->handle->session_id) :
-	    NULL;
+	struct fact_right *rights = more(&doctor->arena, facts->rights, facts->right_count, &doctor->room_rights,
+	    sizeof *rights);
+	char *path = folder ? arena_printf(&doctor->arena, "%s/%s%llx", folder, PROBE_NAME,
+	    (unsigned long long)doctor->handle->session_id) : NULL;
 
 	if (!rights || !path)
 		return;
@@ -491,7 +507,8 @@ try_rights(struct doctor *doctor)
 	try_right(doctor, "give out tasks, as a dispatcher must", arena_printf(&doctor->arena, "%s/assign", root));
 	try_right(doctor, "register, as a worker must", arena_printf(&doctor->arena, "%s/workers", root));
 	for (int i = 0; i < doctor->facts.queue_count; i++)
-		try_right(doctor, "submit to it", arena_printf(&doctor->arena, "%s/queues/%s/inbox", root, doctor->facts.queues[i].name));
+		try_right(doctor, "submit to it", arena_printf(&doctor->arena, "%s/queues/%s/inbox", root,
+		    doctor->facts.queues[i].name));
 }
 
 static int

@@ -32,13 +32,15 @@ give_line(const struct dump *dump, zkq_line_fn *line, void *context)
 static int
 give_tree(const struct tree *tree, zkq_line_fn *line, void *context)
 {
-	struct dump head = { .kind = DUMP_HEAD, .root = tree->handle->root, .by = tree->handle->by, .at_wall_ms = link_wall_ms() };
+	struct dump head = { .kind = DUMP_HEAD, .root = tree->handle->root, .by = tree->handle->by,
+	    .at_wall_ms = link_wall_ms() };
 	struct dump end = { .kind = DUMP_END };
 	int error = give_line(&head, line, context);
 
 	for (int i = 0; i < tree->count && error == ZKQ_OK; i++) {
 		const struct tree_node *node = &tree->list[i];
-		struct dump dump = { .kind = DUMP_ZNODE, .path = tree_below(tree, node), .data = node->data, .len = node->len,
+		struct dump dump = { .kind = DUMP_ZNODE, .path = tree_below(tree, node), .data = node->data,
+		    .len = node->len,
 			.stat = node->stat, .acl = node->acl, .acl_count = node->acl_count };
 
 		if (node->denied)
@@ -52,7 +54,8 @@ give_tree(const struct tree *tree, zkq_line_fn *line, void *context)
 }
 
 int
-zkq_export_wait(struct zkq *handle, int timeout_ms, zkq_line_fn *line, zkq_count_fn *counted, void *context, int *denied)
+zkq_export_wait(struct zkq *handle, int timeout_ms, zkq_line_fn *line, zkq_count_fn *counted, void *context,
+    int *denied)
 {
 	struct tree tree;
 
@@ -126,7 +129,8 @@ take_line(struct import *import, const char *line, size_t len)
 	if ((import->info->line == 1) != (dump.kind == DUMP_HEAD))
 		return wrong(import, ZKQ_EINVAL, "this is no export of zkq: its first line does not say so");
 	if (dump.kind == DUMP_END && dump.count != import->count)
-		return wrong(import, ZKQ_EINVAL, "it counts %lld znodes, but there are %d", (long long)dump.count, import->count);
+		return wrong(import, ZKQ_EINVAL, "it counts %lld znodes, but there are %d", (long long)dump.count,
+		    import->count);
 	import->ended = dump.kind == DUMP_END;
 	return dump.kind == DUMP_ZNODE ? keep_znode(import, &dump) : ZKQ_OK;
 }
@@ -145,7 +149,8 @@ read_lines(struct import *import, zkq_source_fn *source, void *context)
 	if (error != ZKQ_OK)
 		return error;
 	import->info->line = 0;
-	error = restore_make(&import->restore, import->znodes, import->count, import->handle->by, link_wall_ms(), import->info);
+	error = restore_make(&import->restore, import->znodes, import->count, import->handle->by, link_wall_ms(),
+	    import->info);
 	return error == ZKQ_EINVAL ? wrong(import, error, "it holds no root") : error;
 }
 
@@ -200,7 +205,9 @@ check_empty(struct import *import)
 	if (error == ZKQ_OK)
 		error = list_one(import, "");
 	if (error == ZKQ_OK && import->rc == RC_OK && import->children && !import->force)
-		return wrong(import, ZKQ_EEXIST, "there is a tree already: choose another root, empty it (zkq purge), or --force to add what is missing");
+		return wrong(import, ZKQ_EEXIST,
+		    "there is a tree already: choose another root, empty it (zkq purge), or --force to add what is "
+		    "missing");
 	if (error == ZKQ_OK && import->rc == RC_OK)
 		import->root_there = true;
 	return error == ZKQ_OK && import->rc == RC_NOAUTH ? ZKQ_ENOAUTH : error;
@@ -225,7 +232,8 @@ make_root(struct import *import)
 static int
 finish_root(struct import *import)
 {
-	struct raw_op op = { .kind = OP_SET, .path = import->handle->root, .version = ANY_VERSION, .data = import->restore.root_data,
+	struct raw_op op = { .kind = OP_SET, .path = import->handle->root, .version = ANY_VERSION,
+	    .data = import->restore.root_data,
 		.len = import->restore.root_len };
 	struct raw_request request = { .kind = REQ_MULTI, .ops = &op, .op_count = 1 };
 	int error = do_one(import, &request);
@@ -244,9 +252,11 @@ send_units(struct import *import, int from, int count)
 		const struct restored *unit = &import->restore.list[i];
 		const char *path = whole_path(import, unit->path);
 
-		ops[n++] = (struct raw_op){ .kind = OP_CREATE, .path = path, .data = unit->data, .len = unit->len, .acl = unit->kind };
+		ops[n++] = (struct raw_op){ .kind = OP_CREATE, .path = path, .data = unit->data, .len = unit->len,
+		    .acl = unit->kind };
 		for (int version = 0; version < unit->sets; version++)
-			ops[n++] = (struct raw_op){ .kind = OP_SET, .path = path, .data = unit->data, .len = unit->len, .version = version };
+			ops[n++] = (struct raw_op){ .kind = OP_SET, .path = path, .data = unit->data, .len = unit->len,
+			    .version = version };
 	}
 	struct raw_request request = { .kind = REQ_MULTI, .ops = ops, .op_count = n };
 	if (n)
@@ -275,8 +285,8 @@ take_units(void *context, uint64_t arg, const struct raw_request *request, const
 	}
 	if (reply->failed_op < 0)
 		bad = from;
-	import->error = wrong(import, reply->rc == RC_NODEEXISTS ? ZKQ_EEXIST : error_of_rc(reply->rc), "%s/%s: %s", import->handle->root,
-	    import->restore.list[bad].path, rc_word(reply->rc));
+	import->error = wrong(import, reply->rc == RC_NODEEXISTS ? ZKQ_EEXIST : error_of_rc(reply->rc), "%s/%s: %s",
+	    import->handle->root, import->restore.list[bad].path, rc_word(reply->rc));
 }
 
 /* Level by level: parents before their children. */
@@ -290,7 +300,8 @@ write_units(struct import *import)
 	for (int from = 0; from < total && error == ZKQ_OK; from += count) {
 		size_t bytes = 0;
 
-		for (count = 0; count < UNITS_MAX && from + count < total && list[from + count].depth == list[from].depth; count++) {
+		for (count = 0; count < UNITS_MAX && from + count < total &&
+		    list[from + count].depth == list[from].depth; count++) {
 			bytes += (strlen(list[from + count].path) + list[from + count].len + 400) * (size_t)(1 + list[from + count].sets);
 			if (count && bytes > UNITS_BYTES)
 				break;
@@ -306,9 +317,11 @@ write_units(struct import *import)
 }
 
 int
-zkq_import_wait(struct zkq *handle, int flags, int timeout_ms, zkq_source_fn *source, void *context, struct zkq_import_info *info)
+zkq_import_wait(struct zkq *handle, int flags, int timeout_ms, zkq_source_fn *source, void *context,
+    struct zkq_import_info *info)
 {
-	struct import import = { .handle = handle, .info = info, .force = flags & ZKQ_IMPORT_FORCE, .crew.stall_ms = timeout_ms };
+	struct import import = { .handle = handle, .info = info, .force = flags & ZKQ_IMPORT_FORCE,
+	    .crew.stall_ms = timeout_ms };
 
 	if (handle->inside || !source || !info)
 		return ZKQ_EINVAL;

@@ -50,7 +50,8 @@ intersect(struct broken_list *list, struct broken_list *other)
 	if (other->count)
 		qsort(other->list, (size_t)other->count, sizeof *other->list, compare_broken);
 	for (int i = 0; i < list->count; i++)
-		if (other->count && bsearch(&list->list[i], other->list, (size_t)other->count, sizeof *other->list, compare_broken))
+		if (other->count && bsearch(&list->list[i], other->list, (size_t)other->count, sizeof *other->list,
+		    compare_broken))
 			list->list[count++] = list->list[i];
 	list->count = count;
 }
@@ -81,7 +82,8 @@ shown(const struct fsck *fsck, const char *path)
 }
 
 static void
-take_repair(void *context, uint64_t arg, const struct raw_request *request, const struct raw_reply *reply, bool repeated)
+take_repair(void *context, uint64_t arg, const struct raw_request *request, const struct raw_reply *reply,
+    bool repeated)
 {
 	struct fsck *fsck = context;
 
@@ -101,7 +103,8 @@ repair_one(struct fsck *fsck, struct broken *one)
 	crew_end(&crew);
 	if (error != ZKQ_OK)
 		return error;
-	struct zkq_finding finding = { .level = ZKQ_LEVEL_OK, .check = one->check, .what = shown(fsck, one->path), .value = one->text,
+	struct zkq_finding finding = { .level = ZKQ_LEVEL_OK, .check = one->check, .what = shown(fsck, one->path),
+	    .value = one->text,
 		.next = one->advice };
 	if (fsck->rc == RC_OK) {
 		fsck->info->repaired++;
@@ -134,8 +137,10 @@ report(struct fsck *fsck)
 
 	for (int i = 0; i < broken.count && error == ZKQ_OK; i++) {
 		const struct broken *one = &broken.list[i];
-		const char *next = one->op_count ? arena_printf(&broken.arena, "--repair: %s", one->advice) : one->advice;
-		struct zkq_finding finding = { .level = one->level, .check = one->check, .what = shown(fsck, one->path), .value = one->text,
+		const char *next = one->op_count ? arena_printf(&broken.arena, "--repair: %s", one->advice) :
+		    one->advice;
+		struct zkq_finding finding = { .level = one->level, .check = one->check, .what = shown(fsck, one->path),
+		    .value = one->text,
 			.next = next ? next : one->advice };
 
 		fsck->info->errors += one->level == ZKQ_LEVEL_ERROR;
@@ -152,10 +157,11 @@ report(struct fsck *fsck)
 }
 
 int
-zkq_fsck_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn *found, zkq_count_fn *counted, void *context,
-    struct zkq_fsck_info *info)
+zkq_fsck_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn *found, zkq_count_fn *counted,
+    void *context, struct zkq_fsck_info *info)
 {
-	struct fsck fsck = { .handle = handle, .stall_ms = timeout_ms, .found = found, .counted = counted, .context = context, .info = info };
+	struct fsck fsck = { .handle = handle, .stall_ms = timeout_ms, .found = found, .counted = counted,
+	    .context = context, .info = info };
 
 	if (handle->inside || !found || !info)
 		return ZKQ_EINVAL;

@@ -41,7 +41,8 @@ static const struct tree_node *
 find(const struct state *state, const char *queue, uint32_t seg, const char *token, enum node_kind kind)
 {
 	struct ref key = { queue, seg, token, kind, 0 };
-	const struct ref *found = state->ref_count ? bsearch(&key, state->refs, (size_t)state->ref_count, sizeof key, compare_refs) : NULL;
+	const struct ref *found = state->ref_count ? bsearch(&key, state->refs, (size_t)state->ref_count, sizeof key,
+	    compare_refs) : NULL;
 
 	return found ? &state->tree->list[found->index] : NULL;
 }
@@ -51,7 +52,8 @@ find(const struct state *state, const char *queue, uint32_t seg, const char *tok
 static struct broken spare;	/* what is written when memory runs out; never read */
 
 static struct broken *
-add(const struct state *state, enum zkq_level level, const char *check, const char *path, const char *text, const char *advice)
+add(const struct state *state, enum zkq_level level, const char *check, const char *path, const char *text,
+    const char *advice)
 {
 	struct broken_list *broken = state->broken;
 
@@ -75,19 +77,22 @@ add(const struct state *state, enum zkq_level level, const char *check, const ch
 static void
 op_delete(struct broken *broken, const struct tree_node *node)
 {
-	broken->ops[broken->op_count++] = (struct raw_op){ .kind = OP_DELETE, .path = node->path, .version = node->stat.version };
+	broken->ops[broken->op_count++] = (struct raw_op){ .kind = OP_DELETE, .path = node->path,
+	    .version = node->stat.version };
 }
 
 static void
 op_check(struct broken *broken, const struct tree_node *node)
 {
-	broken->ops[broken->op_count++] = (struct raw_op){ .kind = OP_CHECK, .path = node->path, .version = node->stat.version };
+	broken->ops[broken->op_count++] = (struct raw_op){ .kind = OP_CHECK, .path = node->path,
+	    .version = node->stat.version };
 }
 
 static void
 op_set(struct broken *broken, const struct tree_node *node, const char *data, size_t len)
 {
-	broken->ops[broken->op_count++] = (struct raw_op){ .kind = OP_SET, .path = node->path, .version = node->stat.version, .data = data,
+	broken->ops[broken->op_count++] = (struct raw_op){ .kind = OP_SET, .path = node->path,
+	    .version = node->stat.version, .data = data,
 		.len = len };
 }
 
@@ -186,7 +191,8 @@ record_kind_of(enum node_kind kind)
 }
 
 static bool
-decode(struct arena *arena, const struct tree_node *node, enum record_kind kind, struct record *record, const char **why)
+decode(struct arena *arena, const struct tree_node *node, enum record_kind kind, struct record *record,
+    const char **why)
 {
 	return record_decode(arena, kind, node->data, node->len, record, why);
 }
@@ -202,13 +208,16 @@ check_record(const struct state *state, const struct tree_node *node)
 	if (kind == REC_BYTES || node->denied)
 		return;
 	if (!decode(&arena, node, kind, &record, &why))
-		add(state, ZKQ_LEVEL_ERROR, "record", node->path, arena_printf(&state->broken->arena, "cannot be read: %s", why),
+		add(state, ZKQ_LEVEL_ERROR, "record", node->path, arena_printf(&state->broken->arena,
+		    "cannot be read: %s", why),
 		    "write it anew by hand, or delete it; zkq-znodes(7) tells what it is for");
-	else if (kind == REC_RESULT && (strcmp(record.result.queue, node->node.queue) || record.result.seg != node->node.seg ||
-	    strcmp(record.result.token, node->node.task.token)))
-		add(state, ZKQ_LEVEL_ERROR, "record", node->path, "is the result of another task", "somebody has copied it: delete it");
+	else if (kind == REC_RESULT && (strcmp(record.result.queue, node->node.queue) ||
+	    record.result.seg != node->node.seg || strcmp(record.result.token, node->node.task.token)))
+		add(state, ZKQ_LEVEL_ERROR, "record", node->path, "is the result of another task",
+		    "somebody has copied it: delete it");
 	else if (kind == REC_CLASS && record.class.hash != node->node.hash)
-		add(state, ZKQ_LEVEL_ERROR, "class", node->path, "its name is not the hash of its text: its tasks are treated wrongly",
+		add(state, ZKQ_LEVEL_ERROR, "class", node->path,
+		    "its name is not the hash of its text: its tasks are treated wrongly",
 		    "delete it when no task has this class, or write the text that the hash is of");
 	arena_free(&arena);
 }
@@ -250,8 +259,8 @@ check_payload(const struct state *state, const struct tree_node *task)
 	else if (!of_batch && decode(&arena, task, REC_TASK, &record, &why))
 		why = record.task.invalid;
 	if (why)
-		add(state, ZKQ_LEVEL_ERROR, "task", task->path, arena_printf(&state->broken->arena, "cannot be run: %s", why),
-		    "nothing: it becomes a dead letter when its turn comes");
+		add(state, ZKQ_LEVEL_ERROR, "task", task->path, arena_printf(&state->broken->arena, "cannot be run: %s",
+		    why), "nothing: it becomes a dead letter when its turn comes");
 	arena_free(&arena);
 }
 
@@ -285,8 +294,8 @@ check_inbox(const struct state *state, const struct tree_node *node)
 
 	if (!moved || moved->stat.mzxid <= node->stat.czxid)
 		return;	/* of an earlier one of that name */
-	struct broken *one = add(state, ZKQ_LEVEL_ERROR, "place", node->path, "has its id already, and is still in the inbox: it would run twice",
-	    "delete it from the inbox");
+	struct broken *one = add(state, ZKQ_LEVEL_ERROR, "place", node->path,
+	    "has its id already, and is still in the inbox: it would run twice", "delete it from the inbox");
 	op_check(one, moved);
 	op_delete(one, node);
 }
@@ -296,18 +305,21 @@ check_node(const struct state *state, const struct tree_node *node)
 {
 	if (!node->known) {
 		if (!reserved(state, node))
-			add(state, ZKQ_LEVEL_NOTE, "name", node->path, "is not of this tree", "delete it when nobody needs it");
+			add(state, ZKQ_LEVEL_NOTE, "name", node->path, "is not of this tree",
+			    "delete it when nobody needs it");
 		return;
 	}
 	if (node->denied)
-		add(state, ZKQ_LEVEL_NOTE, "denied", node->path, "may not be read", "give the credential of who made it");
+		add(state, ZKQ_LEVEL_NOTE, "denied", node->path, "may not be read",
+		    "give the credential of who made it");
 	check_owner(state, node);
 	check_record(state, node);
 	if (node->node.kind == NODE_TASK) {
 		check_payload(state, node);
 		check_class_of(state, node);
 	} else if (node->node.kind == NODE_TASK_CHILD) {
-		add(state, ZKQ_LEVEL_NOTE, "children", node->path, "lies in a task: its worker has to remove it first", "delete it");
+		add(state, ZKQ_LEVEL_NOTE, "children", node->path, "lies in a task: its worker has to remove it first",
+		    "delete it");
 	} else if (node->node.kind == NODE_INBOX_TASK) {
 		check_inbox(state, node);
 	}
@@ -366,8 +378,8 @@ incarnation_lives(const struct state *state, const struct node *claim)
 	for (int i = 0; i < state->tree->count; i++) {
 		const struct tree_node *node = &state->tree->list[i];
 
-		if (node->known && node->node.kind == NODE_LIVE && node->stat.owner && !strcmp(node->node.worker, claim->worker) &&
-		    !strcmp(node->node.inc, claim->inc))
+		if (node->known && node->node.kind == NODE_LIVE && node->stat.owner && !strcmp(node->node.worker,
+		    claim->worker) && !strcmp(node->node.inc, claim->inc))
 			return true;
 	}
 	return false;
@@ -394,11 +406,13 @@ check_places(const struct state *state, const struct group *group)
 	const struct tree_node *end = group->result ? group->result : group->dead;
 
 	if (group->result && group->dead)
-		add(state, ZKQ_LEVEL_ERROR, "place", group->dead->path, "there is a result, too", "look at both; delete one of them");
+		add(state, ZKQ_LEVEL_ERROR, "place", group->dead->path, "there is a result, too",
+		    "look at both; delete one of them");
 	if (!group->task || !end)
 		return;
-	struct broken *one = add(state, ZKQ_LEVEL_ERROR, "place", group->task->path, arena_printf(&state->broken->arena, "is live, and in %s",
-	    group->result ? "done" : "dead"), group->claim ? "stop the worker that holds it, then --repair" : "delete it from tasks: it has ended");
+	struct broken *one = add(state, ZKQ_LEVEL_ERROR, "place", group->task->path, arena_printf(&state->broken->arena,
+	    "is live, and in %s", group->result ? "done" : "dead"), group->claim ?
+	    "stop the worker that holds it, then --repair" : "delete it from tasks: it has ended");
 	if (group->claim)
 		return;
 	op_check(one, end);
@@ -415,12 +429,14 @@ check_task(const struct state *state, const struct group *group)
 	check_claims(state, group);
 	check_places(state, group);
 	if (group->retry && !group->task) {
-		struct broken *one = add(state, ZKQ_LEVEL_NOTE, "orphan", group->retry->path, "is of a task that is not live", "delete it");
+		struct broken *one = add(state, ZKQ_LEVEL_NOTE, "orphan", group->retry->path,
+		    "is of a task that is not live", "delete it");
 
 		op_delete(one, group->retry);
 	}
 	if (group->wish && !group->task)
-		add(state, ZKQ_LEVEL_NOTE, "orphan", group->wish->path, "is about a task that is not live", "nothing: the leader removes it");
+		add(state, ZKQ_LEVEL_NOTE, "orphan", group->wish->path, "is about a task that is not live",
+		    "nothing: the leader removes it");
 }
 
 /* ---- segments ---- */
@@ -436,8 +452,8 @@ check_parts(const struct state *state, const struct tree_node *segment)
 			continue;
 		struct node missing = node_of_segment(kinds[i], node->queue, node->seg);
 		const char *path = path_of(state, missing);
-		struct broken *one = add(state, ZKQ_LEVEL_ERROR, "folder", path ? path : segment->path, "is missing: tasks of the segment cannot end",
-		    "make it");
+		struct broken *one = add(state, ZKQ_LEVEL_ERROR, "folder", path ? path : segment->path,
+		    "is missing: tasks of the segment cannot end", "make it");
 		op_create(state, one, missing, NULL);
 	}
 }
@@ -459,14 +475,16 @@ check_tail_segment(const struct state *state, const struct tree_node *tasks, uin
 	struct broken *one;
 
 	if (!segment) {
-		one = add(state, ZKQ_LEVEL_ERROR, "tail", tasks->path, "the open segment is missing: nobody can submit", "make it");
+		one = add(state, ZKQ_LEVEL_ERROR, "tail", tasks->path, "the open segment is missing: nobody can submit",
+		    "make it");
 		op_check(one, tasks);
 		add_segment(state, one, tasks->node.queue, tail, false);
 	} else if (segment->stat.version > 0 && !find(state, tasks->node.queue, tail + 1, "", NODE_SEGMENT)) {
 		struct record next = { .kind = REC_TAIL, .tail.tail = tail + 1 };
 		const char *data = encoded(state, &next);
 
-		one = add(state, ZKQ_LEVEL_ERROR, "tail", segment->path, "is the open segment, but closed: nobody can submit", "open the next one");
+		one = add(state, ZKQ_LEVEL_ERROR, "tail", segment->path,
+		    "is the open segment, but closed: nobody can submit", "open the next one");
 		op_set(one, tasks, data, data ? strlen(data) : 0);
 		add_segment(state, one, tasks->node.queue, tail + 1, true);
 	}
@@ -479,15 +497,17 @@ check_segment(const struct state *state, const struct tree_node *segment, uint32
 
 	check_parts(state, segment);
 	if (segment->node.seg > tail)
-		add(state, ZKQ_LEVEL_ERROR, "segment", segment->path, "lies beyond the open segment: its tasks may not run",
+		add(state, ZKQ_LEVEL_ERROR, "segment", segment->path,
+		    "lies beyond the open segment: its tasks may not run",
 		    "set the tail to it by hand when all daemons are stopped");
 	if (segment->node.seg < tail && segment->stat.version == 0) {
-		struct broken *one = add(state, ZKQ_LEVEL_ERROR, "segment", segment->path, "is not closed: tasks may be put where nobody looks",
-		    "close it");
+		struct broken *one = add(state, ZKQ_LEVEL_ERROR, "segment", segment->path,
+		    "is not closed: tasks may be put where nobody looks", "close it");
 		op_set(one, segment, segment->data, segment->len);
 	}
 	if (done && done->stat.version > 0)
-		add(state, ZKQ_LEVEL_ERROR, "stamp", done->path, "says that the segment is deleted, but it is there", "look for tasks in it; see fsck again");
+		add(state, ZKQ_LEVEL_ERROR, "stamp", done->path, "says that the segment is deleted, but it is there",
+		    "look for tasks in it; see fsck again");
 }
 
 static void
@@ -496,12 +516,13 @@ check_stamp(const struct state *state, const struct tree_node *done)
 	struct record stamp = { .kind = REC_STAMP };
 
 	for (int i = 0; i < state->ref_count; i++)
-		if (state->refs[i].kind == NODE_RESULT && state->refs[i].seg == done->node.seg && !strcmp(state->refs[i].queue, done->node.queue)) {
+		if (state->refs[i].kind == NODE_RESULT && state->refs[i].seg == done->node.seg &&
+		    !strcmp(state->refs[i].queue, done->node.queue)) {
 			stamp.stamp.count++;
 			stamp.stamp.bytes += state->tree->list[state->refs[i].index].stat.length;
 		}
-	struct broken *one = add(state, ZKQ_LEVEL_ERROR, "stamp", done->path, "has no stamp, though its segment is gone: its results would never be removed",
-	    "stamp it");
+	struct broken *one = add(state, ZKQ_LEVEL_ERROR, "stamp", done->path,
+	    "has no stamp, though its segment is gone: its results would never be removed", "stamp it");
 	const char *data = encoded(state, &stamp);
 	op_set(one, done, data, data ? strlen(data) : 0);
 }
@@ -528,7 +549,8 @@ check_queue(const struct state *state, const struct tree_node *tasks)
 		const struct tree_node *node = &state->tree->list[ref->index];
 		if (ref->kind == NODE_SEGMENT)
 			check_segment(state, node, tail);
-		else if (ref->kind == NODE_DONE_SEG && node->stat.version == 0 && ref->seg < tail && !find(state, queue, ref->seg, "", NODE_SEGMENT))
+		else if (ref->kind == NODE_DONE_SEG && node->stat.version == 0 && ref->seg < tail && !find(state, queue,
+		    ref->seg, "", NODE_SEGMENT))
 			check_stamp(state, node);
 	}
 }
@@ -563,8 +585,10 @@ check_folder(const struct state *state, struct node node)
 static void
 check_folders(const struct state *state)
 {
-	static const enum node_kind parts[] = { NODE_ELECTION, NODE_WORKERS, NODE_LOGKEYS, NODE_ASSIGN, NODE_QUEUES, NODE_DRAIN };
-	static const enum node_kind of_queue[] = { NODE_CLASSES, NODE_INBOX, NODE_MOVED, NODE_TASKS, NODE_RETRY_ALL, NODE_DONE_ALL,
+	static const enum node_kind parts[] = { NODE_ELECTION, NODE_WORKERS, NODE_LOGKEYS, NODE_ASSIGN, NODE_QUEUES,
+	    NODE_DRAIN };
+	static const enum node_kind of_queue[] = { NODE_CLASSES, NODE_INBOX, NODE_MOVED, NODE_TASKS, NODE_RETRY_ALL,
+	    NODE_DONE_ALL,
 		NODE_DEAD_ALL, NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_KEYS };
 
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

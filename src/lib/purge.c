@@ -215,7 +215,8 @@ take_refusal(struct purge *purge, const char *path, enum rc rc, bool repeated)
 }
 
 static void
-take_deleted(void *context, uint64_t arg, const struct raw_request *request, const struct raw_reply *reply, bool repeated)
+take_deleted(void *context, uint64_t arg, const struct raw_request *request, const struct raw_reply *reply,
+    bool repeated)
 {
 	struct purge *purge = context;
 	int count = request->op_count, bad = reply->failed_op;
@@ -256,7 +257,8 @@ keep_rate(struct purge *purge, int count)
 static int
 fill(const struct purge *purge, const struct paths *paths, int index, struct raw_op ops[MULTI_OPS])
 {
-	int most = purge->options.rate > 0 && purge->options.rate < 10 * MULTI_OPS ? purge->options.rate / 10 + 1 : MULTI_OPS;
+	int most = purge->options.rate > 0 && purge->options.rate < 10 * MULTI_OPS ? purge->options.rate / 10 + 1 :
+	    MULTI_OPS;
 	size_t bytes = 0;
 	int count = 0;
 
@@ -264,7 +266,8 @@ fill(const struct purge *purge, const struct paths *paths, int index, struct raw
 		bytes += OP_BYTES + strlen(paths->list[index + count]);
 		if (count && bytes > MULTI_BYTES)
 			break;
-		ops[count] = (struct raw_op){ .kind = OP_DELETE, .path = paths->list[index + count], .version = ANY_VERSION };
+		ops[count] = (struct raw_op){ .kind = OP_DELETE, .path = paths->list[index + count],
+		    .version = ANY_VERSION };
 		count++;
 	}
 	return count;
@@ -364,7 +367,8 @@ zkq_purge_check(struct zkq *handle, const char *path)
 		return ZKQ_EINVAL;
 	if (asprintf(&whole, "%s%s", handle->chroot, path) < 0)
 		return ZKQ_ENOMEM;
-	int error = !path_ok(whole) || touches(whole, "/zookeeper") ? ZKQ_EINVAL : touches(whole, handle->root) ? ZKQ_EEXIST : ZKQ_OK;
+	int error = !path_ok(whole) || touches(whole, "/zookeeper") ? ZKQ_EINVAL : touches(whole, handle->root) ?
+	    ZKQ_EEXIST : ZKQ_OK;
 	free(whole);
 	return error;
 }
@@ -384,8 +388,8 @@ take_look(void *context, uint64_t arg, const struct raw_request *request, const 
 
 	(void)arg, (void)request, (void)repeated;
 	looked->rc = reply->rc;
-	looked->ours = reply->rc == RC_OK && record_decode(&arena, REC_ROOT, reply->data ? reply->data : "", reply->len, &record, &why) &&
-	    record.root.format > 0;
+	looked->ours = reply->rc == RC_OK && record_decode(&arena, REC_ROOT, reply->data ? reply->data : "", reply->len,
+	    &record, &why) && record.root.format > 0;
 	arena_free(&arena);
 }
 
@@ -430,7 +434,8 @@ int
 zkq_purge_wait(struct zkq *handle, const char *path, const struct zkq_purge_options *options, int timeout_ms,
     zkq_purge_fn *callback, void *context)
 {
-	struct purge purge = { .handle = handle, .callback = callback, .context = context, .crew.stall_ms = timeout_ms, .top = true,
+	struct purge purge = { .handle = handle, .callback = callback, .context = context, .crew.stall_ms = timeout_ms,
+	    .top = true,
 		.now_ms = link_wall_ms(), .began_ms = link_now_ms() };
 
 	if (handle->inside || (options && options->size < sizeof options->size))

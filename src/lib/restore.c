@@ -38,7 +38,8 @@ find(const struct restore *restore, const char *queue, uint32_t seg, const char 
 {
 	struct ref key = { queue, seg, token, kind, 0 };
 
-	return restore->ref_count ? bsearch(&key, restore->refs, (size_t)restore->ref_count, sizeof key, compare_refs) : NULL;
+	return restore->ref_count ? bsearch(&key, restore->refs, (size_t)restore->ref_count, sizeof key, compare_refs) :
+	    NULL;
 }
 
 /* ---- what is in the export ---- */
@@ -180,8 +181,8 @@ new_tail(const struct restore *restore, const char *queue, int index)
 		if (!*ref->token && strcmp(ref->queue, queue) == 0 && ref->seg >= tail)
 			tail = ref->seg + 1;
 	}
-	if (index >= 0 && record_decode(&arena, REC_TAIL, restore->znodes[index].data ? restore->znodes[index].data : "",
-	    restore->znodes[index].len, &record, &why) && record.tail.tail >= tail)
+	if (index >= 0 && record_decode(&arena, REC_TAIL, restore->znodes[index].data ? restore->znodes[index].data :
+	    "", restore->znodes[index].len, &record, &why) && record.tail.tail >= tail)
 		tail = record.tail.tail + 1;
 	arena_free(&arena);
 	return tail;
@@ -230,7 +231,8 @@ emit_done(struct restore *restore, int index)
 		return;
 	}
 	for (int i = 0; i < restore->ref_count; i++)
-		if (restore->refs[i].kind == NODE_RESULT && restore->refs[i].seg == node->seg && !strcmp(restore->refs[i].queue, node->queue)) {
+		if (restore->refs[i].kind == NODE_RESULT && restore->refs[i].seg == node->seg &&
+		    !strcmp(restore->refs[i].queue, node->queue)) {
 			stamp.stamp.count++;
 			stamp.stamp.bytes += (int64_t)restore->znodes[restore->refs[i].index].len;
 		}
@@ -252,9 +254,9 @@ at_most_once(const struct restore *restore, const struct node *task)
 	for (int i = 0; i < restore->znode_count; i++) {
 		const struct node *node = &restore->nodes[i];
 
-		if (node->kind == NODE_CLASS && node->hash == task->task.class_hash && !strcmp(node->queue, task->queue) &&
-		    record_decode(&arena, REC_CLASS, restore->znodes[i].data ? restore->znodes[i].data : "", restore->znodes[i].len, &record,
-		    &why))
+		if (node->kind == NODE_CLASS && node->hash == task->task.class_hash && !strcmp(node->queue,
+		    task->queue) && record_decode(&arena, REC_CLASS, restore->znodes[i].data ? restore->znodes[i].data :
+		    "", restore->znodes[i].len, &record, &why))
 			once = record.class.mode == MODE_AT_MOST_ONCE;
 	}
 	arena_free(&arena);
@@ -278,8 +280,8 @@ emit_lost(struct restore *restore, int index, const struct node *claim)
 	record.result.worker = arena_string(&restore->arena, claim->worker);
 	record.result.by = restore->by;
 	record.result.at_wall_ms = restore->wall_ms;
-	if (restore->znodes[index].len && record_decode(&restore->arena, REC_TASK, restore->znodes[index].data, restore->znodes[index].len,
-	    &task, &why) && !task.task.invalid) {
+	if (restore->znodes[index].len && record_decode(&restore->arena, REC_TASK, restore->znodes[index].data,
+	    restore->znodes[index].len, &task, &why) && !task.task.invalid) {
 		record.result.name = task.task.name;
 		record.result.task = restore->znodes[index].data;
 	}
@@ -293,8 +295,8 @@ emit_retry(struct restore *restore, const struct node *claim, const struct ref *
 	struct record record;
 	const char *why;
 
-	if (!known || !record_decode(&restore->arena, REC_RETRY, restore->znodes[known->index].data ? restore->znodes[known->index].data : "",
-	    restore->znodes[known->index].len, &record, &why))
+	if (!known || !record_decode(&restore->arena, REC_RETRY, restore->znodes[known->index].data ?
+	    restore->znodes[known->index].data : "", restore->znodes[known->index].len, &record, &why))
 		record = (struct record){ .kind = REC_RETRY };
 	if (record.retry.runs < claim->run)
 		record.retry.runs = claim->run;
@@ -311,7 +313,8 @@ waits(const struct restore *restore, const struct node *node)
 	const char *token = node->task.token;
 
 	return lives(restore, node->queue, node->seg) && find(restore, node->queue, node->seg, token, NODE_TASK) &&
-	    !find(restore, node->queue, node->seg, token, NODE_RESULT) && !find(restore, node->queue, node->seg, token, NODE_DEAD);
+	    !find(restore, node->queue, node->seg, token, NODE_RESULT) && !find(restore, node->queue, node->seg, token,
+	    NODE_DEAD);
 }
 
 static void
@@ -334,7 +337,8 @@ emit_task(struct restore *restore, int index)
 	if (!claim)
 		return;
 	restore->info->claimed++;
-	emit_retry(restore, &restore->nodes[claim->index], find(restore, node->queue, node->seg, node->task.token, NODE_RETRY));
+	emit_retry(restore, &restore->nodes[claim->index], find(restore, node->queue, node->seg, node->task.token,
+	    NODE_RETRY));
 }
 
 /* Whether the id that a record in moved/ names is of a task of this export. */
@@ -347,10 +351,11 @@ names_known(const struct restore *restore, int index)
 	const char *why;
 	bool known = false;
 
-	if (restore->znodes[index].len && record_decode(&arena, REC_MOVED, restore->znodes[index].data, restore->znodes[index].len, &record,
-	    &why))
+	if (restore->znodes[index].len && record_decode(&arena, REC_MOVED, restore->znodes[index].data,
+	    restore->znodes[index].len, &record, &why))
 		for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-			known = known || find(restore, record.moved.queue, record.moved.seg, record.moved.token, places[i]);
+			known = known || find(restore, record.moved.queue, record.moved.seg, record.moved.token,
+			    places[i]);
 	arena_free(&arena);
 	return known;
 }
@@ -433,7 +438,8 @@ emit_one(struct restore *restore, int index)
 	case NODE_DEAD_SEG:
 	case NODE_CANCEL_SEG:
 	case NODE_HOLD_SEG:
-		if (node->kind == NODE_DEAD_SEG ? !lives(restore, node->queue, node->seg) : lives(restore, node->queue, node->seg))
+		if (node->kind == NODE_DEAD_SEG ? !lives(restore, node->queue, node->seg) : lives(restore, node->queue,
+		    node->seg))
 			emit_same(restore, index, 0);
 		break;
 	case NODE_TASK:
@@ -490,7 +496,8 @@ int
 restore_make(struct restore *restore, const struct dump *znodes, int count, const char *by, int64_t wall_ms,
     struct zkq_import_info *info)
 {
-	static const enum node_kind parts[] = { NODE_ELECTION, NODE_WORKERS, NODE_LOGKEYS, NODE_ASSIGN, NODE_QUEUES, NODE_DRAIN };
+	static const enum node_kind parts[] = { NODE_ELECTION, NODE_WORKERS, NODE_LOGKEYS, NODE_ASSIGN, NODE_QUEUES,
+	    NODE_DRAIN };
 
 	*restore = (struct restore){ .znodes = znodes, .znode_count = count, .by = by, .wall_ms = wall_ms, .info = info };
 	int error = parse(restore);

@@ -183,13 +183,15 @@ struct names {
 };
 
 static void
-take_queues(void *context, uint64_t arg, const struct raw_request *request, const struct raw_reply *reply, bool repeated)
+take_queues(void *context, uint64_t arg, const struct raw_request *request, const struct raw_reply *reply,
+    bool repeated)
 {
 	struct names *names = context;
 
 	(void)arg, (void)repeated;
 	for (int i = 0; reply->rc == RC_OK && i < reply->child_count; i++)
-		visit(names->tree, arena_printf(&names->tree->arena, "%s/%s%s", request->path, reply->children[i], names->part));
+		visit(names->tree, arena_printf(&names->tree->arena, "%s/%s%s", request->path, reply->children[i],
+		    names->part));
 }
 
 /* Begins a wave with one part of each queue. */

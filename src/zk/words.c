@@ -272,7 +272,8 @@ split(const char *hosts, struct words *words)
 		size_t len = strcspn(p, ",");
 
 		if (len)
-			snprintf(words->servers[words->count++].name, sizeof words->servers[0].name, "%.*s", (int)len, p);
+			snprintf(words->servers[words->count++].name, sizeof words->servers[0].name, "%.*s", (int)len,
+			    p);
 		p += len + (p[len] == ',');
 	}
 	return words->servers ? most : -1;

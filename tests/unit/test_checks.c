@@ -25,20 +25,26 @@ setup(void)
 	static const char *const names[] = { "zk1:2181", "zk2:2181", "zk3:2181" };
 
 	for (int i = 0; i < 3; i++)
-		servers[i] = (struct fact_server){ .name = names[i], .address = names[i], .connect_ms = 1, .srvr = SAID, .conf = SAID,
-			.mntr = SAID, .version = { 3, 9, 4 }, .mode = modes[i], .latency_avg_ms = 0.5, .outstanding = 0, .tick_ms = 500,
-			.sync_limit = 4, .max_connections = 0, .max_session_ms = 40000, .data_bytes = 1000, .slow_syncs = 0,
+		servers[i] = (struct fact_server){ .name = names[i], .address = names[i], .connect_ms = 1, .srvr = SAID,
+		    .conf = SAID,
+			.mntr = SAID, .version = { 3, 9, 4 }, .mode = modes[i], .latency_avg_ms = 0.5, .outstanding = 0,
+			    .tick_ms = 500,
+			.sync_limit = 4, .max_connections = 0, .max_session_ms = 40000, .data_bytes = 1000,
+			    .slow_syncs = 0,
 			.open_files = 10, .max_files = 1000, .large_known = true, .large_ok = true };
 	worker = (struct fact_worker){ "w1", "b", "1.0.0", "up", "default", 0 };
 	queue = (struct fact_queue){ .name = "default", .served = true, .waiting_max = 200000 };
 	worker_clock = (struct fact_clock){ "w1", 100 };
 	right = (struct fact_right){ "submit to it", "/zkq/queues/default/inbox", true };
 	folder = (struct fact_folder){ "/zkq/queues/default/inbox", 30000 };
-	facts = (struct facts){ .hosts = "zk1,zk2,zk3", .root = "/zkq", .version = "1.0.0", .servers = servers, .server_count = 3,
+	facts = (struct facts){ .hosts = "zk1,zk2,zk3", .root = "/zkq", .version = "1.0.0", .servers = servers,
+	    .server_count = 3,
 		.connected = true, .server = "zk1:2181", .asked_ms = 10000, .granted_ms = 10000, .clock_known = true,
-		.clock_off_ms = 3, .clock_doubt_ms = 2, .root_state = ROOT_GOOD, .format = 1, .cluster = "x", .rights = &right,
+		.clock_off_ms = 3, .clock_doubt_ms = 2, .root_state = ROOT_GOOD, .format = 1, .cluster = "x",
+		    .rights = &right,
 		.right_count = 1, .candidates = 2, .leader = "d1", .leader_host = "a", .leader_age_ms = 100000,
-		.hosts_used = hosts_used, .hosts_used_count = 3, .workers = &worker, .worker_count = 1, .clocks = &worker_clock,
+		.hosts_used = hosts_used, .hosts_used_count = 3, .workers = &worker, .worker_count = 1,
+		    .clocks = &worker_clock,
 		.clock_count = 1, .queues = &queue, .queue_count = 1 };
 }
 
@@ -66,8 +72,8 @@ see(void *context, const struct zkq_finding *finding)
 	ck_assert((finding->next == NULL) == (finding->level == ZKQ_LEVEL_OK));
 	seen->count[finding->level]++;
 	if (finding->level != ZKQ_LEVEL_OK)
-		snprintf(seen->text + len, sizeof seen->text - len, "%s %s %s: %s -> %s\n", words[finding->level], finding->check,
-		    finding->what, finding->value, finding->next);
+		snprintf(seen->text + len, sizeof seen->text - len, "%s %s %s: %s -> %s\n", words[finding->level],
+		    finding->check, finding->what, finding->value, finding->next);
 }
 
 static const struct seen *
@@ -88,7 +94,8 @@ expect(const char *start, const char *part)
 
 	ck_assert_msg(strncmp(seen->text, start, strlen(start)) == 0, "not '%s' but '%s'", start, seen->text);
 	ck_assert_msg(strstr(seen->text, part) != NULL, "no '%s' in '%s'", part, seen->text);
-	ck_assert_msg(strchr(seen->text, '\n') == seen->text + strlen(seen->text) - 1, "more than one: '%s'", seen->text);
+	ck_assert_msg(strchr(seen->text, '\n') == seen->text + strlen(seen->text) - 1, "more than one: '%s'",
+	    seen->text);
 }
 
 START_TEST(nothing_wrong)
@@ -102,7 +109,8 @@ END_TEST
 
 START_TEST(server)
 {
-	servers[2] = (struct fact_server){ .name = "zk3:2181", .why = "refused", .version = { UNKNOWN }, .tick_ms = UNKNOWN };
+	servers[2] = (struct fact_server){ .name = "zk3:2181", .why = "refused", .version = { UNKNOWN },
+	    .tick_ms = UNKNOWN };
 	expect("warning server zk3:2181: refused", "start it");
 	setup();
 	servers[2].idle = true;
@@ -122,7 +130,8 @@ END_TEST
 START_TEST(unreachable)
 {
 	for (int i = 0; i < 3; i++)
-		servers[i] = (struct fact_server){ .name = "zk", .why = "refused", .version = { UNKNOWN }, .tick_ms = UNKNOWN };
+		servers[i] = (struct fact_server){ .name = "zk", .why = "refused", .version = { UNKNOWN },
+		    .tick_ms = UNKNOWN };
 	facts.connected = false;
 	facts.root_state = ROOT_UNKNOWN;
 	const struct seen *seen = judge();
@@ -150,8 +159,10 @@ END_TEST
 START_TEST(version)
 {
 	static const struct { int version[3]; const char *start; } rows[] = {
-		{ { 3, 4, 14 }, "error version" }, { { 3, 5, 9 }, "warning version" }, { { 3, 6, 3 }, "warning version" },
-		{ { 3, 8, 0 }, "warning version" }, { { 3, 8, 4 }, "warning version" }, { { 3, 9, 1 }, "warning version" },
+		{ { 3, 4, 14 }, "error version" }, { { 3, 5, 9 }, "warning version" }, { { 3, 6, 3 },
+		    "warning version" },
+		{ { 3, 8, 0 }, "warning version" }, { { 3, 8, 4 }, "warning version" }, { { 3, 9, 1 },
+		    "warning version" },
 		{ { 3, 9, 3 }, "warning version" },
 	};
 	static const int good[][3] = { { 3, 8, 5 }, { 3, 9, 2 }, { 3, 9, 4 }, { 4, 0, 0 } };
@@ -192,7 +203,8 @@ END_TEST
 START_TEST(connections_and_requests)
 {
 	servers[0].max_connections = 11;
-	expect("warning connections maxClientCnxns: 11 connections from one address are allowed; one host has 2 daemons", "maxClientCnxns=0");
+	expect("warning connections maxClientCnxns: 11 connections from one address are allowed; one host has 2 "
+	    "daemons", "maxClientCnxns=0");
 	servers[0].max_connections = 12;
 	ck_assert_str_eq(judge()->text, "");
 	servers[1].large_ok = false;
@@ -320,7 +332,9 @@ START_TEST(words)
 {
 	struct fact_server one = { .version = { UNKNOWN } };
 
-	facts_read_srvr(&one, "Zookeeper version: 3.8.0-${mvngit.commit.id}, built on 2024-12-29 17:54 UTC\nLatency min/avg/max: 0/1.25/9\n"
+	facts_read_srvr(&one,
+	    "Zookeeper version: 3.8.0-${mvngit.commit.id}, built on 2024-12-29 17:54 UTC\nLatency min/avg/max: "
+	    "0/1.25/9\n"
 	    "Received: 3\nOutstanding: 7\nZxid: 0x0\nMode: standalone\nNode count: 5\n", &arena);
 	ck_assert_int_eq(one.version[0], 3);
 	ck_assert_int_eq(one.version[1], 8);
@@ -342,8 +356,10 @@ END_TEST
 
 START_TEST(nonsense)
 {
-	static const char *const texts[] = { "", "\n", "Mode: ", "Mode: \n", "Latency min/avg/max:", "Latency min/avg/max: \n",
-		"Zookeeper version: x.y.z\n", "Zookeeper version: 99999999999999.1.1", "Outstanding: -5\n", "tickTime=x\n",
+	static const char *const texts[] = { "", "\n", "Mode: ", "Mode: \n", "Latency min/avg/max:",
+	    "Latency min/avg/max: \n",
+		"Zookeeper version: x.y.z\n", "Zookeeper version: 99999999999999.1.1", "Outstanding: -5\n",
+		    "tickTime=x\n",
 		"zk_approximate_data_size\t99999999999999999999999\n" };
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

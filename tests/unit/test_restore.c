@@ -192,7 +192,8 @@ START_TEST(inbox)
 {
 	add("queues/default/inbox/t-0000000007", "{}", 0);
 	add("queues/default/moved/0", NULL, 0);
-	struct dump *moved = add("queues/default/moved/0/t-0000000007", "{\"v\":1,\"id\":\"default.2.aaaaaaaaaaaa\"}", 0);
+	struct dump *moved = add("queues/default/moved/0/t-0000000007", "{\"v\":1,\"id\":\"default.2.aaaaaaaaaaaa\"}",
+	    0);
 	make();
 	ck_assert_int_eq(info.inbox, 1);
 	ck_assert_ptr_nonnull(made("queues/default/inbox/t-0000000007"));
@@ -243,7 +244,8 @@ START_TEST(lines)
 	struct arena arena = { 0 };
 
 	for (size_t i = 0; i < sizeof datas / sizeof *datas; i++) {
-		struct dump dump = { .kind = DUMP_ZNODE, .path = "queues/default", .data = datas[i], .len = lens[i], .stat = { .version = 3,
+		struct dump dump = { .kind = DUMP_ZNODE, .path = "queues/default", .data = datas[i], .len = lens[i],
+		    .stat = { .version = 3,
 			.czxid = 4294967297, .mzxid = 4294967299, .owner = 77 }, .acl = acl, .acl_count = 2 }, back;
 		const char *why;
 		size_t len;
@@ -265,8 +267,10 @@ END_TEST
 
 START_TEST(wrong_lines)
 {
-	static const char *const texts[] = { "", "{", "[]", "{}", "{\"path\":1}", "{\"path\":\"/x\"}", "{\"path\":\"x\",\"data\":5}",
-		"{\"path\":\"x\",\"data_base64\":\"*\"}", "{\"path\":\"x\",\"version\":\"a\"}", "{\"format\":\"zkq-export/2\"}", "{\"end\":-1}" };
+	static const char *const texts[] = { "", "{", "[]", "{}", "{\"path\":1}", "{\"path\":\"/x\"}",
+	    "{\"path\":\"x\",\"data\":5}",
+		"{\"path\":\"x\",\"data_base64\":\"*\"}", "{\"path\":\"x\",\"version\":\"a\"}",
+		    "{\"format\":\"zkq-export/2\"}", "{\"end\":-1}" };
 	struct arena arena = { 0 };
 	struct dump dump;
 
