@@ -297,7 +297,9 @@ cli_say_id(const char *id, int error)
 {
 	if (error == ZKQ_ENOENT)
 		cli_say("%s: no such task, or its result was removed by retention", id);
-	else if (error == ZKQ_EINVAL || error == ZKQ_EENDED)
+	else if (error == ZKQ_EINVAL)
+		cli_say("no task id: '%s' (ids look like default.4.k3v9q7xa2m4t)", id);
+	else if (error == ZKQ_EENDED)
 		cli_say("%s: %s", id, zkq_strerror(error));
 }
 

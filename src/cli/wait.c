@@ -85,7 +85,7 @@ say_missing(const char *id, int error)
 		jsonout_end(&json);
 		fflush(stdout);
 	}
-	if (error == ZKQ_ENOENT)
+	if (error == ZKQ_ENOENT || error == ZKQ_EINVAL)
 		cli_say_id(id, error);
 	else
 		cli_say("%s: %s", id, zkq_strerror(error));

@@ -540,6 +540,39 @@ START_TEST(test_predecessor)
 }
 END_TEST
 
+/* A candidate that no session owns would never go away, and nobody behind it could lead. */
+START_TEST(test_candidate_of_nobody)
+{
+	struct driver *d2;
+
+	op(OP_CREATE, 0, "junk", ROOT "/election/ffffffffffffffffffffffffffffffff-n_0000000000");
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	d2 = driver_new("d2");
+	run_ms(300);
+	ck_assert_ptr_null(strstr(children(ROOT "/election"), "ffffffff"));
+	look(d1);
+	ck_assert_int_eq(view.role, ROLE_LEADER);
+	driver_kill(d2);
+}
+END_TEST
+
+/* The folder of a worker that never was, with a report that names no registration: who takes over does not wait for it. */
+START_TEST(test_folder_of_nobody)
+{
+	op(OP_CREATE, 0, "{\"v\":1,\"lost_after\":1.0}", ROOT "/assign/ghost.aaaaaaab");
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	client_expire(d1->client);
+	run_ms(1000);
+	register_class();
+	register_worker(2, 0);
+	submit(5, "aaaaaaaaaaa1");
+	run_ms(1000);
+	look(d1);
+	ck_assert_int_eq(view.role, ROLE_LEADER);
+	ck_assert_int_eq(view.claimed, 1);
+}
+END_TEST
+
 START_TEST(test_assign_finish)
 {
 	register_class();
@@ -957,6 +990,8 @@ main(void)
 	tcase_add_test(tcase, test_tree);
 	tcase_add_test(tcase, test_election);
 	tcase_add_test(tcase, test_predecessor);
+	tcase_add_test(tcase, test_candidate_of_nobody);
+	tcase_add_test(tcase, test_folder_of_nobody);
 	tcase_add_test(tcase, test_assign_finish);
 	tcase_add_test(tcase, test_revoke);
 	tcase_add_test(tcase, test_take_over);

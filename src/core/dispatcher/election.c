@@ -193,14 +193,14 @@ lead(struct dispatcher *d)
 	leader_start(d);
 }
 
-/* Reads the candidates before the own one: that of before with a watch, the others once, in search of dead ones. */
+/* Reads the candidates before the own one: that of before with a watch, the others once, in search of dead ones and of strangers'. */
 static void
 look_ahead(struct dispatcher *d, const struct reply *reply, const char *before)
 {
 	for (int i = 0; i < reply->child_count; i++) {
 		const struct node *child = &reply->children[i];
 
-		if (child->kind == NODE_CANDIDATE && d->boot && child->text != before && suffix(child->text) < suffix(d->mine))
+		if (child->kind == NODE_CANDIDATE && child->text != before && suffix(child->text) < suffix(d->mine))
 			plan_get(d->plan, tag(d), ASK_LOWER, candidate(child->text), REC_CANDIDATE, false);
 	}
 	plan_get(d->plan, tag(d), ASK_BEFORE, candidate(before), REC_CANDIDATE, true);
@@ -291,6 +291,9 @@ election_reply(struct dispatcher *d, const struct reply *reply)
 	case ASK_REMOVE:
 		if (reply->rc == RC_OK)
 			rank(d);
+		else if (reply->rc == RC_NOTEMPTY || reply->rc == RC_NOAUTH)
+			plan_note(d->plan, NOTE_ERROR, "dispatcher %s: a candidate before it cannot be removed: %s; it waits until somebody "
+			    "does", d->name, rc_word(reply->rc));
 		break;
 	}
 }

@@ -499,7 +499,8 @@ report_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 		folder_vanished(d, folder);
 		return;
 	}
-	if (reply->rc != RC_OK || reply->bad) {
+	/* Registrations count from 1: what names none is a stranger's, and its session could not even be asked for. */
+	if (reply->rc != RC_OK || reply->bad || report->r == 0) {
 		report_bad(d, folder, reply);
 		return;
 	}

@@ -24,6 +24,13 @@ predecessor_seen(struct dispatcher *d, const struct reply *reply)
 {
 	const struct rec_candidate *other = &reply->record.candidate;
 
+	/* No session's end would ever remove it (INT64_MIN: a container), so nobody behind it could lead. */
+	if (reply->rc == RC_OK && (reply->stat.owner == 0 || reply->stat.owner == INT64_MIN) && d->standing == STAND_BEHIND && reply->node.text) {
+		plan_note(d->plan, NOTE_WARNING, "dispatcher %s: candidate %s is no session's; it is a stranger's and is removed", d->name,
+		    reply->node.text);
+		election_remove(d, reply->node.text);
+		return;
+	}
 	if (reply->rc != RC_OK || reply->bad || reply->record.kind != REC_CANDIDATE || d->standing != STAND_BEHIND ||
 	    !d->boot || !other->host || !other->boot || strcmp(other->host, d->host) || strcmp(other->boot, d->boot) ||
 	    other->pid <= 0 || d->suspect_count == SUSPECTS_MAX)
