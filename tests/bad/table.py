@@ -5,9 +5,9 @@ with real daemons. Nothing here may crash or hang a program, touch another task,
 """
 import os
 import socket
-import subprocess
 
-from rows import Command, Configuration, Job, NotApplicable, Row, Situation, Stranger, TABLE, Task, section
+import acts
+from rows import Command, Configuration, Job, NotApplicable, Situation, Stranger, Task, section
 
 VALID = '{"argv":["true"],"env":{"A":"\\u00fc\\n"},"time_limit":5.5,"noop":false,"cwd":null}'
 ID = "default.1.aaa"
@@ -413,3 +413,108 @@ for thing, make in (("a file", "echo > $DIR/x"), ("a FIFO", "mkfifo $DIR/x"), ("
     Command("state directory: %s" % thing, make + "; exec $WORKER --name=w --state-dir=$DIR/x", 78, "cannot use the state directory /")
     Command("work directory: %s" % thing, make + "; exec $WORKER --name=w --state-dir=$DIR/s --work-dir=$DIR/x", 78, "cannot use the work directory /")
 Command("state directory below /proc", ["$WORKER", "--name=w", "--state-dir=/proc/x"], 78, "cannot use the state directory /proc/x")
+
+# ======== strangers' znodes ========
+
+section("strangers: the inbox")
+Stranger("a task with a child", acts.with_child, "'with-child' in the inbox is set aside: it cannot be deleted: not empty")
+Stranger("a task that nobody may read", acts.unreadable, "'unreadable' in the inbox is set aside: not allowed")
+Stranger("both", acts.unreadable_with_child, "'unremovable' in the inbox is set aside: not allowed")
+Stranger("an ephemeral task", acts.ephemeral)
+Stranger("ephemeral tasks whose session ends", acts.session_ends)
+Stranger("a container", acts.container)
+NotApplicable("TTL znodes", "servers refuse them unless told otherwise; to the leader one is a task that somebody deletes, below")
+Stranger("odd names", acts.odd_names)
+Stranger("a name of 300 kB", acts.long_name)
+Stranger("a name of 129 bytes", acts.name_of_129, "in the inbox is set aside: its name is too long")
+NotApplicable("a path of 900 kB", "one level is what a stranger can add to ours: a name, above; the server cuts off what is larger than 1 MB")
+NotApplicable("a sequence number beyond 2^31", "a folder that saw 2^31 creates; the names that it would give are among the odd names")
+Stranger("many at once", acts.many)
+Stranger("rewritten before they are moved", acts.rewritten)
+Stranger("deleted before they are read", acts.deleted)
+Task("1,000,000 bytes that are not text", b"\xff" * 1000000, "", only="inbox", inbox_why="larger than 524288 bytes")
+
+section("strangers: the rest of the tree")
+Stranger("names that belong nowhere", acts.junk)
+Stranger("children below a running task", acts.children_below_task)
+Stranger("grandchildren below a running task", acts.grandchild_below_task)
+Stranger("forged sequence numbers", acts.forged_sequence)
+Stranger("claims of a worker that never was", acts.unknown_worker)
+Stranger("what nobody may read, and reports of other shapes", acts.hidden)
+Stranger("junk in a worker's folder", acts.junk_in_worker_folder, "is no claim; it is left alone")
+Stranger("workers that are none", acts.bogus_workers)
+Stranger("a candidate that is no session's", acts.stranger_leads, "is no session's; it is a stranger's and is removed")
+NotApplicable("the epoch znode deleted or made again", "there is none: a leader's own candidate is its proof")
+Situation("a result without a task", acts.result_without_task)
+Situation("a root whose parent is missing", acts.no_parent)
+Situation("a root of somebody else's", acts.foreign_root)
+Situation("a root of a newer format", acts.newer_format)
+Situation("a root that may only be read", acts.read_only)
+Situation("names of queues that sound reserved", acts.queue_names)
+UNKNOWN = "default.0.zzzzzzzzzzzz"
+for words in ("status", "show " + UNKNOWN, "results " + UNKNOWN, "cancel " + UNKNOWN, "logs " + UNKNOWN, "queue list", "worker list", "submit true", "submit --file=-",
+              "queue create x", "queue pause x", "queue show x"):
+    Command("zkq %s: no tree at this root" % words.split(" default")[0], "exec $ZKQ %s --root=/nowhere" % words if words != "submit true" else
+            "exec $ZKQ submit --root=/nowhere true", 78, "no zkq tree here; a dispatcher makes it when it first runs", real=True, out=None,
+            stdin=b'{"argv":["true"]}\n', lines=2 if words == "submit --file=-" else 1)
+Command("zkq wait: no tree at this root", ["$ZKQ", "wait", "--root=/nowhere", UNKNOWN], 125, "no zkq tree here", real=True)
+Command("zkq run: no tree at this root", ["$ZKQ", "run", "--root=/nowhere", "true"], 125, "no zkq tree here", real=True)
+Command("a chroot that is not there", "exec $ZKQ status --zk=$ZKQ_ZK/none", 78, "no zkq tree here", real=True)
+Command("an unknown queue", ["$ZKQ", "submit", "-Q", "defualt", "true"], 65, "defualt: no such queue; is 'default' meant\\?", real=True)
+for name in ("", "A", "a/b", "..", "q" * 33, "a\x1b"):
+    Command("zkq queue create %r" % name[:8], ["$ZKQ", "queue", "create", name], 65, "not a name for a queue", real=True)
+Command("zkq queue create: there already", ["$ZKQ", "queue", "create", "default"], 1, "default: there already", real=True)
+Command("zkq show: unknown", ["$ZKQ", "show", UNKNOWN], 1, "no such task", real=True)
+Command("zkq cancel: unknown", ["$ZKQ", "cancel", UNKNOWN], 1, "no such task", real=True)
+Command("zkq logs: unknown", ["$ZKQ", "logs", UNKNOWN], 1, "not found", real=True)
+Command("zkq wait: unknown", ["$ZKQ", "wait", UNKNOWN], 125, "no such task", real=True)
+
+# ======== processes ========
+
+section("jobs: how they end")
+for code in (0, 1, 2, 124, 125, 126, 127, 128, 129, 255):
+    Job("exit %d" % code, {"argv": ["sh", "-c", "exit %d" % code]}, {"state": "failed" if code else "done", "exit": code, "signal": None})
+for number in range(1, 65):
+    if number in (17, 18, 23, 28):
+        Job("signal %d: nothing" % number, {"argv": ["sh", "-c", "kill -%d $$; exit 4" % number]}, {"state": "failed", "exit": 4, "signal": None})
+    elif number in (19, 20, 21, 22):
+        Job("signal %d: stopped until its time limit" % number, {"argv": ["sh", "-c", "kill -%d $$; exit 4" % number], "time_limit": 0.3,
+            "kill_grace": 0.2}, {"state": lambda state: state in ("timeout", "failed"), "exit": lambda code: code in (None, 4)})
+    else:
+        Job("signal %d" % number, {"argv": ["sh", "-c", "kill -%d $$; exit 4" % number]}, {"state": "failed", "exit": None, "signal": number})
+Job("stopped and continued", {"argv": ["sh", "-c", "(sleep 0.2; kill -CONT $$) & kill -STOP $$; exit 3"]}, {"state": "failed", "exit": 3})
+Job("closes its pipes and lives on", {"argv": ["sh", "-c", "exec <&- >&- 2>&-; sleep 0.3; exit 7"]}, {"state": "failed", "exit": 7})
+Job("a left-over child writes on", {"argv": ["sh", "-c", "(sleep 30; echo late) & echo early"]}, {"state": "done", "tail": "early\n"})
+Job("a left-over child in a session of its own", {"argv": ["sh", "-c", "setsid sleep 60 > /dev/null 2>&1 & echo x"]}, {"state": "done"})
+Job("never reads its input", {"argv": ["sleep", "0.2"], "stdin": "x" * 60000}, {"state": "done"})
+Job("ignores SIGTERM", {"argv": ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], "time_limit": 0.2, "kill_grace": 0.3},
+    {"state": "timeout", "signal": 9})
+Job("4 files may be open", {"argv": ["sh", "-c", "ulimit -n 4; exec true"]}, {"state": "done"})
+Job("files of no size", {"argv": ["sh", "-c", "ulimit -f 0; exec dd if=/dev/zero of=too-large bs=1k count=64"]}, {"state": "failed", "signal": 25})
+Job("1 MiB of memory", {"argv": ["sh", "-c", "ulimit -v 1024; exec sort /etc/passwd"]}, {"state": "failed"})
+Job("a command too long for execve's taste", {"argv": ["true"] + ["x" * 1000] * 60}, {"state": "done"})
+
+section("jobs: what they print")
+Job("NULs", {"argv": ["head", "-c", "3000", "/dev/zero"]}, {"state": "done", "stdout_bytes": 3000})
+Job("1 MB without a new line", {"argv": ["sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x"]}, {"state": "done", "stdout_bytes": 1000000})
+Job("bytes that are not UTF-8", {"argv": ["printf", "\\377\\376\\300\\257"]}, {"state": "done", "stdout_bytes": 4})
+Job("escape sequences", {"argv": ["printf", "\\033[2J\\033]0;x\\007\\r\\n"]}, {"state": "done", "stdout_bytes": 12})
+Job("half a character at the end", {"argv": ["printf", "a\\303"]}, {"state": "done", "stdout_bytes": 2})
+NotApplicable("10 GB of output", "tests of the log files and of HTTP do that with files that hold nothing")
+
+section("daemons: their surroundings")
+for title, text, more in (("garbage", "garbage", {}), ("too long", "/" + "x" * 500, {}), ("of nobody", "@zkq-nobody", {"WATCHDOG_USEC": "abc"}),
+                          ("a watchdog of 1 us", "@zkq-nobody", {"WATCHDOG_USEC": "1"}), ("a watchdog of 0", "@zkq-nobody", {"WATCHDOG_USEC": "0"}),
+                          ("LISTEN_FDS lies", "", {"LISTEN_FDS": "99", "LISTEN_PID": "1"})):
+    Situation("service manager: " + title, acts.manager(text, **more))
+for title, when in (("before 1970", "@1960-01-01 00:00:00"), ("after 2038", "@2040-06-01 00:00:00"), ("that stands", "2026-01-01 00:00:00")):
+    Situation("a clock " + title, acts.clock(when))
+Situation("a state directory on a full disk", acts.full_disk)
+Situation("what is left of earlier lives is torn", acts.torn_lives)
+Situation("a job that kills its supervisor", acts.kills_its_supervisor, quick=False)
+NotApplicable("reload while the file is invalid", "tests/real/config.py: the daemon keeps what it had and says what is wrong")
+NotApplicable("pid files", "there are none: a lock that ends with the process, and a pid with its start time")
+NotApplicable("PID reuse", "a process is known by pid, start time and boot id; tests/unit and tests/real/leaving.py")
+NotApplicable("log file is a link, a FIFO, a directory", "daemons log to standard error; output files are made below a directory held open")
+NotApplicable("a spool with 1,000,000 files", "there is none: output files are removed with their life, tests/unit/test_oldlogs")
+NotApplicable("fork bombs, out of memory", "the operator's limits (cgroup, ulimit) apply to the worker; see zkq-worker(8)")

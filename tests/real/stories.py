@@ -350,14 +350,16 @@ class Cluster:
 
     # ---- the verdict ----
 
-    def judge(self, ids=None, states=None):
-        """Ends everything and judges the run from the log. ids: every one must have ended, in one of states."""
+    def judge(self, ids=None, states=None, strangers=()):
+        """Ends everything and judges the run from the log. ids: every one must have ended, in one of states. strangers: sessions
+        whose own writes are not judged."""
         self.stop()
         if os.environ.get("ZKQ_STORY_LOG"):     # for a person who looks for the reason of a failure
             with open(os.environ["ZKQ_STORY_LOG"], "w", encoding="utf-8", errors="replace") as file:
                 for record in txnlog.whole_history([server.data for server in self.ensemble.servers]):
                     file.write("%r\n" % record)
-        found = verdict.judge(txnlog.whole_history([server.data for server in self.ensemble.servers]), ROOT)
+        found = verdict.judge(txnlog.whole_history([server.data for server in self.ensemble.servers]), ROOT,
+                              strangers=strangers)
         print("  log: " + ", ".join("%s %s" % item for item in found.summary().items()))
         if found.violations:
             raise AssertionError("%d violations, first: %s" % (len(found.violations), "\n".join(found.violations[:10])))

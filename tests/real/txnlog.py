@@ -31,11 +31,12 @@ class Op:
     """One change: kind (CREATE, DELETE, SET, SET_ACL, CHECK, ERROR), path, data, version, ephemeral, error.
 
     version: CHECK: expected data version (-1 = any); SET: the new version; CREATE: the parent's child version."""
-    __slots__ = ("kind", "path", "data", "version", "ephemeral", "error")
+    __slots__ = ("kind", "path", "data", "version", "ephemeral", "error", "owner")
 
     def __init__(self, kind, path="", data=None, version=0, ephemeral=False, error=0):
         self.kind, self.path, self.data = kind, path, data
         self.version, self.ephemeral, self.error = version, ephemeral, error
+        self.owner = 0      # of a container: what stands in the place of a session
 
     def __repr__(self):
         text = "%s %s" % (WORDS.get(self.kind, self.kind), self.path)
@@ -121,8 +122,7 @@ def read_op(kind, body):
         path, data = body.string(), body.buffer()
         body.acls()
         op = Op(CREATE, path, data, body.int())
-        if kind == CREATE_TTL:
-            body.long()
+        op.owner = -2 ** 63 if kind == CREATE_CONTAINER else -2 ** 56 | body.long()
         return op
     if kind in DELETES:
         return Op(DELETE, body.string())
@@ -278,7 +278,7 @@ class Tree:
         if op.path in self.nodes:
             return
         folder = op.path.rpartition("/")[0]
-        node = self.nodes[op.path] = Node(op.data, record.session if op.ephemeral else 0, record.zxid, record.wall_ms)
+        node = self.nodes[op.path] = Node(op.data, record.session if op.ephemeral else op.owner, record.zxid, record.wall_ms)
         if op.ephemeral:
             self.owned.setdefault(record.session, set()).add(op.path)
         parent = self.nodes.get(folder)

@@ -53,8 +53,9 @@ class Claim:
 class Verdict:
     """Feed records in zxid order to see(); then look at violations, tasks and the counters."""
 
-    def __init__(self, root="/zkq", folder_max=FOLDER_MAX):
+    def __init__(self, root="/zkq", folder_max=FOLDER_MAX, strangers=()):
         self.root = root
+        self.strangers = strangers      # sessions whose own writes are no fault of zkq's
         self.folder_max = folder_max
         self.tree = txnlog.Tree()
         self.violations = []
@@ -79,6 +80,8 @@ class Verdict:
     # ---- helpers ----
 
     def fault(self, record, kind, text):
+        if record.session in self.strangers:
+            return
         self.violations.append("%s: %s at 0x%x (session 0x%x)" % (kind, text, record.zxid,
                                                                 record.session & (2 ** 64 - 1)))
 
@@ -174,7 +177,8 @@ class Verdict:
         changed = record.kind == txnlog.CLOSE_SESSION or any(op.path.startswith(prefix) for op in record.ops)
         if not changed:
             return
-        self.candidates = frozenset(self.kids(self.root + "/election"))
+        # One that no session owns is a stranger's: whoever stands behind it removes it.
+        self.candidates = frozenset(path for path in self.kids(self.root + "/election") if self.tree.nodes[path].owner not in (0, -2 ** 63))
         lowest = self.lowest_candidate()
         if lowest != self.lowest:
             self.lowest = lowest
@@ -425,6 +429,9 @@ class Verdict:
             self.fault(record, "leader", "%s is marked or deleted by another" % op.path)
         elif place == "done" and deep and op.kind == DELETE and who != "leader":
             self.fault(record, "leader", "%s is deleted by another" % op.path)
+        elif place == "tasks" and len(where) > 5 and op.kind == DELETE:
+            if who is None:     # a stranger's children of a task are the worker's to delete, when the task ends
+                self.fault(record, "author", "%s is deleted by neither leader nor worker" % op.path)
         elif place == "tasks" and not deep and op.kind == DELETE and who != "leader":
             self.fault(record, "leader", "segment %s is deleted by another" % op.path)
         elif place == "tasks" and deep and op.kind == CREATE:
@@ -508,8 +515,8 @@ class Verdict:
         }
 
 
-def judge(records, root="/zkq", folder_max=FOLDER_MAX):
-    verdict = Verdict(root, folder_max)
+def judge(records, root="/zkq", folder_max=FOLDER_MAX, strangers=()):
+    verdict = Verdict(root, folder_max, strangers)
     for record in records:
         verdict.see(record)
     return verdict

@@ -183,7 +183,7 @@ class Ensemble:
         config = self._write_config(server)
         with open(os.path.join(server.folder, "server.log"), "ab") as log:
             server.process = subprocess.Popen(
-                ["java", "-Xms64m", "-Xmx" + self.heap, "-XX:+UseSerialGC", *self.properties,
+                ["java", "-Xms64m", "-Xmx" + self.heap, "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8", *self.properties,
                  "-Dlog4j.configuration=file:%s/log4j.properties" % self.folder, "-cp", ":".join(JARS), MAIN, config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=server.folder)
         server.paused = False
