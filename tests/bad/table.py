@@ -179,7 +179,8 @@ CALLS = {
     "cancel": "cancel " + ID, "results": "results " + ID, "worker list": "worker list", "queue list": "queue list",
     "queue show": "queue show default", "queue create": "queue create --json new", "queue pause": "queue pause --json default",
     "queue resume": "queue resume --json default", "dev": "dev --help",
-    "ping": "ping", "doctor": "doctor", "purge": "purge --help",
+    "ping": "ping", "doctor": "doctor", "purge": "purge --help", "explain": "explain --help", "update": "update --help",
+    "admin export": "admin export --help", "admin import": "admin import --help", "admin fsck": "admin fsck --help",
 }
 AS_TASK = ("run", "wait")	# exit as a task did: 125 for all that is not a task's
 SUBMITTED = TASKS + "\ndefault.1.tok000000001|f|done|0|||ok"
@@ -325,6 +326,30 @@ for program in ("ZKQ", "WORKER", "DISPATCHER"):
         Command("%s %s to a full disk" % (program.lower(), option), "exec $%s %s > /dev/full" % (program, option), 74, "cannot write standard output")
 Command("a reader that goes away", "{ $FAKE results --no-header -; echo code $? >&2; } | head -1", 0, "^code 0\n$", out="^default", tasks=TASKS,
         stdin=(ID + "\n").encode() * 20000)
+
+section("command line: the newer commands")
+Command("explain: no id", ["$FAKE", "explain", "a.b"], 65, "no task id: 'a.b' \\(ids look like")
+Command("update: nothing to change", ["$FAKE", "update", ID], 64, "nothing to change: --priority or --time-limit is needed; try")
+Command("update: no id", ["$FAKE", "update", "-p", "1", "a.b"], 65, "no task id: 'a.b'")
+Command("update: a priority of 10", ["$FAKE", "update", "-p", "10", ID], 64, "a number from 0 to 9 is wanted")
+Command("update: a time limit that is none", ["$FAKE", "update", "-t", "x", ID], 64, "option '--time-limit': 'x'")
+Command("admin: without a word", ["$FAKE", "admin"], 64, "no command 'admin'; try")
+Command("admin: an unknown word", ["$FAKE", "admin", "bogus"], 64, "no command 'admin bogus'; try")
+for word in ("import", "export", "fsck"):
+    Command("admin %s: an operand" % word, ["$FAKE", "admin", word, "x"], 64, "'x': no operand is taken")
+Command("purge: no path", ["$FAKE", "purge"], 64, "option '--path' is missing; try")
+Command("purge: nobody to ask", ["$FAKE", "purge", "--path=/a"], 64, "there is nobody to ask: --yes, or --dry-run, is wanted")
+Command("purge: a rate of 0", ["$FAKE", "purge", "--rate=0", "--path=/a"], 64, "a number from 1 to 10000000")
+for path in ("", "x", "/", "/a//b", "/a/", "/a/..", "/zookeeper", "/zookeeper/quota", "/a\x1b"):
+    Command("purge: path %r" % path, ["$ZKQ", "purge", "--yes", "--path=" + path], 64, "path", real=True)
+for word in ("ping", "doctor"):
+    Command("%s: an operand" % word, ["$FAKE", word, "x"], 64, "'x': no operand is taken")
+Command("ping: a time that is none", ["$FAKE", "ping", "--wait=x"], 64, "option '--wait': 'x'")
+for text in ("x", "0", "400d"):
+    Command("queue pause --for=%s" % text, ["$FAKE", "queue", "pause", "--for=" + text, "default"], 64, "option '--for': '%s'" % text)
+Command("status: unknown fields", ["$FAKE", "status", "-o", "bogus"], 64, "no field 'bogus'; there are: id, name")
+Command("status: a time that is none", ["$FAKE", "status", "--since=x"], 64, "option '--since': 'x'")
+Command("a home that is missing is not made", "HOME=$DIR/none $FAKE submit -q true && ! test -e $DIR/none", 0, None, out="^default", tasks=SUBMITTED)
 
 section("command line: locale and terminal")
 for locale in ("C", "POSIX", "tr_TR.UTF-8", "xx_YY", "\u00e9", "C.UTF-8"):
