@@ -15,19 +15,20 @@
 #define CLUSTERS_MAX 20		/* lines of the file: one per cluster, the one used last first */
 #define LINE_SIZE 1024
 
-/* ZKQ_LAST, else $XDG_STATE_HOME/zkq/last, else ~/.local/state/zkq/last. Folders that are missing are made, but no home: who
- * has none is to leave nothing behind. */
+/* ZKQ_LAST, else $XDG_STATE_HOME/zkq/last, else ~/.local/state/zkq/last. make: folders that are missing are made, but never
+ * a home, nor what XDG_STATE_HOME lies in. */
 static bool
 path_of(char path[PATH_MAX], bool make)
 {
 	const char *own = getenv("ZKQ_LAST"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	size_t there = 0;
+	size_t there;	/* bytes of path that are not ours to make */
 	int len;
 
 	if (own && *own)
 		return snprintf(path, PATH_MAX, "%s", own) < PATH_MAX;
 	if (state && *state == '/') {
 		len = snprintf(path, PATH_MAX, "%s/zkq/last", state);
+		there = (size_t)(strrchr(state, '/') - state);
 	} else if (home && *home == '/') {
 		len = snprintf(path, PATH_MAX, "%s/.local/state/zkq/last", home);
 		there = strlen(home);
