@@ -320,3 +320,39 @@ info_row(struct table *table, const struct zkq_info *info)
 	table_color(table, 3, info_color(info));
 	free(line);
 }
+
+void
+info_keep(struct info_kept *kept, int error, const struct zkq_info *info)
+{
+	kept->error = error;
+	if (error != ZKQ_OK)
+		return;
+	kept->info = *info;
+	kept->info.id = memory_string(info->id);
+	kept->info.queue = memory_string(info->queue);
+	kept->info.name = memory_string(info->name);
+	kept->info.state = memory_string(info->state);
+	kept->info.reason = memory_string(info->reason);
+	kept->info.worker = memory_string(info->worker);
+	kept->info.fence = memory_string(info->fence);
+	kept->info.task_json = memory_string(info->task_json);
+	kept->info.json = NULL;
+	if (info->tail) {
+		char *tail = memory_new(info->tail_size + 1);
+
+		memcpy(tail, info->tail, info->tail_size);
+		kept->info.tail = tail;
+	}
+}
+
+void
+info_forget(struct info_kept *kept)
+{
+	const struct zkq_info *info = &kept->info;
+	const char *const texts[] = { info->id, info->queue, info->name, info->state, info->reason, info->worker, info->fence,
+		info->task_json, info->tail };
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		free((char *)texts[i]);
+	memset(kept, 0, sizeof *kept);
+}

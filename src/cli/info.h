@@ -41,6 +41,14 @@ void info_json_finish(struct jsonout *json, bool print);
 /* A line of a stream: {"schema":..., ; end with jsonout_end(). */
 void info_json_line(struct jsonout *json, const char *schema);
 
+/* An answer that is needed after the callback has returned: its texts are its own. */
+struct info_kept {
+	int error;
+	struct zkq_info info;	/* when error is ZKQ_OK; without json */
+};
+void info_keep(struct info_kept *kept, int error, const struct zkq_info *info);
+void info_forget(struct info_kept *kept);
+
 /* Lists of tasks: their columns, and a row. */
 #define INFO_COLUMNS 18
 extern const struct table_column info_columns[];

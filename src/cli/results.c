@@ -1,4 +1,5 @@
-/* zkq results: id, name, state, exit, seconds and end of output, as CSV or JSON lines, in the order given. */
+/* zkq results: id, name, state, exit, seconds and end of output, as CSV or JSON lines, in the order given; or a table of
+ * columns chosen. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "base/output.h"
 #include "cli/cli.h"
 #include "cli/info.h"
+#include "cli/listing.h"
 
 #define CHUNK 500	/* ids asked for at once */
 
@@ -23,6 +25,9 @@ static const struct option_row options[] = {
 static struct {
 	const struct ids *ids;
 	int first;
+	bool tabled;		/* columns are chosen: */
+	struct listing listing;
+	struct info_kept kept[CHUNK];
 	char *lines[CHUNK];	/* of ids answered out of order; NULL = none yet */
 	size_t sizes[CHUNK];
 	int code;
@@ -87,15 +92,14 @@ print_line(const char *line, size_t size)
 		fwrite(line, 1, size, stdout);
 }
 
+/* What is known of the index-th id of the chunk, as a line that is printed in its turn. */
 static void
-take(void *context, int index, int error, const struct zkq_info *info)
+spell(int index, const char *id, int error, const struct zkq_info *info)
 {
-	const char *id = state.ids->items[state.first + index];
 	char *line = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&line, &size);
 
-	(void)context;
 	if (!out) {
 		state.code = EXIT_SYSTEM;
 		return;
@@ -111,11 +115,36 @@ take(void *context, int index, int error, const struct zkq_info *info)
 	free(state.lines[index]);
 	state.lines[index] = line;
 	state.sizes[index] = size;
+}
+
+static void
+take(void *context, int index, int error, const struct zkq_info *info)
+{
+	const char *id = state.ids->items[state.first + index];
+
+	(void)context;
+	if (state.tabled)
+		info_keep(&state.kept[index], error, info);
+	else
+		spell(index, id, error, info);
 	if (error != ZKQ_OK) {
 		cli_say_id(id, error);
 		state.code = state.code ? state.code : cli_error_exit(error);
 	} else if (!info->ended && state.code == EXIT_OK) {
 		state.code = EXIT_NO;
+	}
+}
+
+static void
+add_chunk(int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct zkq_info unknown = { .id = state.ids->items[state.first + i], .state = "unknown", .priority = -1,
+			.exit_code = -1 };
+
+		info_row(state.listing.table, state.kept[i].error == ZKQ_OK && state.kept[i].info.id ? &state.kept[i].info :
+		    &unknown);
+		info_forget(&state.kept[i]);
 	}
 }
 
@@ -137,16 +166,21 @@ results(int argc, char **argv)
 	struct ids ids;
 
 	(void)argc;
-	if (csv && settings.json)
-		return cli_usage("--csv or --json, not both");
-	int code = cli_ids(argv, true, &ids);
+	if (csv && (settings.json || settings.fields))
+		return cli_usage("--csv or --%s, not both", settings.json ? "json" : "output");
+	state.tabled = settings.fields && !settings.json;
+	int code = listing_check(info_columns, INFO_COLUMNS);
+	if (code == 0)
+		code = cli_ids(argv, true, &ids);
 	if (code)
 		return code;
 	code = cli_open_ids(&handle, &ids);
 	if (code)
 		return code;
 	state.ids = &ids;
-	if (!settings.json && !settings.no_header)
+	if (state.tabled)
+		listing_begin(&state.listing, "zkq.result/1", info_columns, INFO_COLUMNS);
+	else if (!settings.json && !settings.no_header)
 		puts("id,name,state,exit,seconds,tail");
 	int error = ZKQ_OK;
 	for (; state.first < ids.count && error == ZKQ_OK && !output_broken(); state.first += CHUNK) {
@@ -155,7 +189,14 @@ results(int argc, char **argv)
 		/* Each chunk gets the whole time: a long list is no reason to give up. */
 		error = zkq_get_wait(handle, (const char *const *)ids.items + state.first, count, (int)settings.timeout_ms, take,
 		    NULL);
-		print_chunk(count);
+		if (state.tabled)
+			add_chunk(count);
+		else
+			print_chunk(count);
+	}
+	if (state.tabled) {
+		listing_rows(&state.listing, error == ZKQ_OK);
+		listing_end(&state.listing, error == ZKQ_OK);
 	}
 	code = error == ZKQ_OK ? state.code : cli_fail_error(error, NULL, NULL);
 	zkq_close(handle);
@@ -168,7 +209,7 @@ const struct command command_results = {
 	.program = "zkq-results",
 	.about = "print results as CSV or JSON lines",
 	.usage = "zkq results [OPTIONS] ID...",
-	.notes = "'-' reads ids from standard input. Exit code 1 when some have not ended or are unknown.",
+	.notes = "'-' reads ids from standard input. -o prints a table. Exit code 1 when some have not ended or are unknown.",
 	.manual = "zkq-results(1)",
 	.options = options,
 	.anywhere = true,

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/exits.h"
-#include "base/memory.h"
 #include "base/output.h"
 #include "cli/cli.h"
 #include "cli/info.h"
@@ -53,10 +52,7 @@ static struct {
 	int dispatchers, workers, draining, lost;
 	int64_t waiting, running, results, dead, inbox;
 	int code;
-	struct named {
-		int error;
-		struct zkq_info info;	/* its texts are its own */
-	} named[CHUNK];		/* of the ids asked for at once */
+	struct info_kept named[CHUNK];	/* of the ids asked for at once */
 	bool worker_known;
 	int left, error;	/* of the questions asked at once */
 } state;
@@ -148,48 +144,16 @@ add(const struct zkq_info *info)
 
 /* ---- named ones ---- */
 
-/* Answers come in any order and are shown in that of the ids: this keeps one. */
+/* Answers come in any order and are shown in that of the ids. */
 static void
 take_named(void *context, int index, int error, const struct zkq_info *info)
 {
-	struct named *to = &state.named[index];
-
 	(void)context;
-	to->error = error;
-	if (error != ZKQ_OK)
-		return;
-	to->info = *info;
-	to->info.id = memory_string(info->id);
-	to->info.queue = memory_string(info->queue);
-	to->info.name = memory_string(info->name);
-	to->info.state = memory_string(info->state);
-	to->info.reason = memory_string(info->reason);
-	to->info.worker = memory_string(info->worker);
-	to->info.fence = memory_string(info->fence);
-	to->info.task_json = memory_string(info->task_json);
-	to->info.json = NULL;
-	if (info->tail) {
-		char *tail = memory_new(info->tail_size + 1);
-
-		memcpy(tail, info->tail, info->tail_size);
-		to->info.tail = tail;
-	}
+	info_keep(&state.named[index], error, info);
 }
 
 static void
-forget_named(struct named *named)
-{
-	const struct zkq_info *info = &named->info;
-	const char *const texts[] = { info->id, info->queue, info->name, info->state, info->reason, info->worker, info->fence,
-		info->task_json, info->tail };
-
-	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-		free((char *)texts[i]);
-	memset(named, 0, sizeof *named);
-}
-
-static void
-show_named(const char *id, const struct named *named)
+show_named(const char *id, const struct info_kept *named)
 {
 	if (named->error == ZKQ_OK) {
 		if (wanted(&named->info) && (!limit_given || limit == 0 || state.shown < limit))
@@ -218,7 +182,7 @@ list_named(struct zkq *handle, const struct ids *ids)
 		error = zkq_get_wait(handle, (const char *const *)ids->items + first, count, cli_left(), take_named, NULL);
 		for (int i = 0; i < count; i++) {
 			show_named(ids->items[first + i], &state.named[i]);
-			forget_named(&state.named[i]);
+			info_forget(&state.named[i]);
 		}
 	}
 	return error;
