@@ -10,9 +10,8 @@ enum assign_outcome
 assign_outcome(const struct state *state, int task, struct claim claim)
 {
 	int folder = claim_folder(claim);
-	bool live = setup.live ? tree_has(state, folder, FOLDER_LIVE) : tree_registered(state, tree_worker(folder));
 
-	if (!tree_has(state, folder, FOLDER_THERE) || !live)
+	if (!tree_has(state, folder, FOLDER_THERE) || (setup.live && !tree_has(state, folder, FOLDER_LIVE)))
 		return ASSIGN_NO_WORKER;
 	if (setup.checktask && state->task[task].place != PLACE_TASKS)
 		return ASSIGN_NO_TASK;
@@ -26,7 +25,11 @@ assign_apply(struct state *next, struct steps *steps, int task, struct claim cla
 		steps->broken = "two claims for one task";
 	else if (next->task[task].place != PLACE_TASKS)
 		steps->broken = "a claim for a task that is not live";
+	else if (!tree_has(next, claim_folder(claim), FOLDER_LIVE))
+		steps->broken = "a claim in the folder of an incarnation that is not alive";
 	next->task[task].claim = claim;
+	if (next->task[task].runs < RUNS_MAX)
+		next->task[task].run = next->task[task].runs + 1;
 }
 
 void
@@ -45,26 +48,40 @@ send_assign(const struct state *state, struct steps *steps, int folder, int task
 	next.assign = ASSIGN_SENT;
 	next.assign_task = (uint8_t)task;
 	next.assign_claim = claim_of(folder, n);
-	next.next_n[folder] = (uint8_t)(n + 1);
-	steps_take(steps, &next, false, "leader: assigns t%d to %d.%d, claim %d", task, tree_worker(folder), tree_life(folder), n);
+	next.given[folder] = (uint8_t)n;
+	if (state->memory[task].wish & WISH_OLD && state->task[task].flags & TASK_CANCEL)
+		steps->broken = "a task that was cancelled while nobody led is given out";
+	steps_take(steps, &next, false, "leader: assigns t%d to %d.%d, claim %d", task, tree_worker(folder),
+	    tree_life(folder), n);
+}
+
+/* The number of the folder's next claim; 0: the model has no more of them. */
+static int
+next_number(const struct state *state, int folder)
+{
+	int from = setup.leadernum ? state->term * setup_numbers() : 0;
+	int to = setup.leadernum ? from + setup_numbers() : NUMBER_MAX;
+	int n = (state->given[folder] > from ? state->given[folder] : from) + 1;
+
+	return n <= to ? n : 0;
 }
 
 static void
 give_to(const struct state *state, struct steps *steps, int worker)
 {
 	int folder = tree_folder(worker, state->worker[worker]), held = 0;
-	int n = state->next_n[folder] ? state->next_n[folder] : 1;
+	int n = next_number(state, folder);
 
 	for (int task = 0; task < setup.tasks; task++)
 		held += knows_claim_in(state, task, folder);
-	if (held >= AHEAD)
+	if (held >= AHEAD || is_unsettled(state, folder))
 		return;
-	if (n > NUMBER_MAX) {
+	if (!n) {
 		steps->bounds = true;
 		return;
 	}
 	for (int task = 0; task < setup.tasks; task++)
-		if (state->memory[task].knows == KNOWS_WAITING)
+		if (state->memory[task].knows == KNOWS_WAITING && !(state->memory[task].wish & WISH_READ))
 			send_assign(state, steps, folder, task, n);
 }
 
@@ -83,6 +100,10 @@ answer(const struct state *state, struct steps *steps, enum loss loss)
 		assign_apply(&next, steps, task, claim);
 	if (loss) {
 		next.assign = ASSIGN_UNKNOWN;
+		if (!setup.freeze) {
+			assign_over(&next);
+			learn(&next, task, KNOWS_WAITING);
+		}
 	} else {
 		assign_over(&next);
 		if (outcome == ASSIGN_APPLIED)

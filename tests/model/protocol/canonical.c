@@ -31,7 +31,8 @@ static void
 swap_workers(struct state *state)
 {
 	swap(&state->folder[0], &state->folder[setup.lives], sizeof state->folder[0] * (size_t)setup.lives);
-	swap(&state->next_n[0], &state->next_n[setup.lives], (size_t)setup.lives);
+	swap(&state->given[0], &state->given[setup.lives], (size_t)setup.lives);
+	swap(&state->missing[0], &state->missing[setup.lives], (size_t)setup.lives);
 	swap(&state->sight[0], &state->sight[setup.lives], (size_t)setup.lives);
 	swap(&state->worker[0], &state->worker[1], 1);
 	swap(&state->life[0], &state->life[1], 1);
@@ -44,18 +45,12 @@ swap_workers(struct state *state)
 		for (int worker = 0; worker < WORKERS; worker++)
 			swap_claim(&state->held[worker][task]);
 	}
+	if (state->phase == PHASE_CLAIMS_0 || state->phase == PHASE_CLAIMS_1)
+		state->phase = PHASE_CLAIMS_0 + PHASE_CLAIMS_1 - state->phase;
+	if (state->unsettled)
+		state->unsettled = (uint8_t)((state->unsettled - 1 + setup.lives) % setup_folders() + 1);
 	swap_claim(&state->assign_claim);
 	swap_claim(&state->late_claim);
-}
-
-/* While a new leader has read one worker and not yet the other they are not alike. */
-static bool
-workers_are_alike(const struct state *state)
-{
-	bool odd_order = !setup.claimsfirst || !setup.nextn;
-	int read = state->phase - PHASE_TAKING_OVER;
-
-	return read != 2 && !(odd_order && (read == 1 || read == 3));
 }
 
 static void
@@ -68,38 +63,54 @@ merge_symmetric(struct state *state)
 		if (state->leader)
 			state->leader = (uint8_t)(3 - state->leader);
 	}
-	if (!workers_are_alike(state))
-		return;
 	other = *state;
 	swap_workers(&other);
 	if (memcmp(&other, state, sizeof other) < 0)
 		*state = other;
 }
 
+/* Versions are only compared with those of sights. */
+static uint8_t
+freshness(uint8_t version_plus_1, const struct folder *folder)
+{
+	return !version_plus_1 ? 0 : version_plus_1 == folder->version + 1 ? 3 : 1;
+}
+
+static void
+merge_task(struct state *state, int index)
+{
+	struct task *task = &state->task[index];
+	struct memory *memory = &state->memory[index];
+
+	if (index != setup.atmostonce)
+		task->starts = 0;
+	if (!setup.runs || task->place != PLACE_TASKS)
+		task->run = task->runs = task->ran = 0;
+	if (!(task->flags & TASK_CANCEL))
+		memory->wish = 0;
+	if (memory->knows == KNOWS_OVER && task->place != PLACE_TASKS)
+		memory->knows = KNOWS_NOTHING;
+}
+
 void
 canonical(struct state *state)
 {
-	for (int index = 0; index < setup.tasks; index++) {
-		struct task *task = &state->task[index];
-
-		if (index != setup.atmostonce)
-			task->starts = 0;
-		if (setup.returned || task->place == PLACE_GONE)
-			task->retries = 0;
-		if (task->place != PLACE_TASKS)
-			task->seq = 0;
-	}
-	if (!setup.fifo)
-		state->newest = 0;
-	/* Versions are only compared with that of the sight. */
+	for (int task = 0; task < setup.tasks; task++)
+		merge_task(state, task);
 	for (int index = 0; index < setup_folders(); index++) {
 		struct folder *folder = &state->folder[index];
 
 		if (!folder->version)
 			continue;
-		if (state->sight[index])
-			state->sight[index] = state->sight[index] == folder->version + 1 ? 3 : 1;
+		state->sight[index] = freshness(state->sight[index], folder);
+		state->missing[index] = freshness(state->missing[index], folder);
 		folder->version = 2;
+	}
+	for (int submitter = 0; submitter < SUBMITTERS; submitter++) {
+		struct flight *flight = &state->flight[submitter];
+
+		if (flight->task && state->segment[flight->segment] != SEGMENT_OPEN && setup.segcheck)
+			memset(flight, 0, sizeof *flight);	/* it will be refused, now and for ever */
 	}
 	if (setup.symmetry)
 		merge_symmetric(state);

@@ -1,10 +1,13 @@
 /*
  * dispatchers.c: two dispatchers of which the one with the lowest candidate leads: zkq-znodes(7), "Leader". What a new
- * leader reads when it takes over is read in separate steps; then segments.c and incarnations.c are its daily work.
+ * leader reads when it takes over is read in separate steps; then segments.c, folders.c, assign.c and wishes.c are its
+ * daily work.
  */
 #include "dispatchers.h"
 
 #include <string.h>
+
+#define TOLD(...) steps_take(steps, &next, false, __VA_ARGS__)
 
 /* ---- the election ---- */
 
@@ -15,12 +18,11 @@ forget_all(struct state *next)
 	next->phase = PHASE_NOBODY;
 	memset(next->memory, 0, sizeof next->memory);
 	memset(next->reading, 0, sizeof next->reading);
-	memset(next->read_to, 0, sizeof next->read_to);
+	memset(next->given, 0, sizeof next->given);
+	memset(next->missing, 0, sizeof next->missing);
 	memset(next->sight, 0, sizeof next->sight);
 	memset(next->worker, 0, sizeof next->worker);
-	/* Numbers that are unique over all leaders are no memory of one. */
-	if (!setup.fencenum)
-		memset(next->next_n, 0, sizeof next->next_n);
+	next->unsettled = 0;
 	assign_over(next);
 }
 
@@ -39,8 +41,11 @@ lead(const struct state *state, struct steps *steps, int dispatcher)
 	struct state next = *state;
 
 	forget_all(&next);
+	next.term++;
 	next.leader = (uint8_t)(dispatcher + 1);
-	next.phase = PHASE_TAKING_OVER;
+	next.phase = PHASE_NOTHING;
+	for (int task = 0; task < setup.tasks; task++)
+		next.memory[task].wish = state->task[task].flags & TASK_CANCEL ? WISH_OLD : 0;
 	steps_take(steps, &next, false, "dispatcher %d: finds itself lowest and leads", dispatcher);
 }
 
@@ -90,64 +95,97 @@ late_assign(const struct state *state, struct steps *steps)
 
 /* ---- taking over ---- */
 
-enum part { PART_WORKERS, PART_CLAIMS_0, PART_CLAIMS_1, PART_REPORTS, PART_SEGMENTS, PARTS };
-
-static enum part
-part_of(int phase)
-{
-	static const enum part order[] = { PART_WORKERS, PART_CLAIMS_0, PART_CLAIMS_1, PART_REPORTS, PART_SEGMENTS };
-	static const enum part segments_first[] = { PART_WORKERS, PART_SEGMENTS, PART_CLAIMS_0, PART_CLAIMS_1, PART_REPORTS };
-	static const enum part reports_first[] = { PART_WORKERS, PART_REPORTS, PART_CLAIMS_0, PART_CLAIMS_1, PART_SEGMENTS };
-	int index = phase - PHASE_TAKING_OVER;
-
-	return !setup.claimsfirst ? segments_first[index] : !setup.nextn ? reports_first[index] : order[index];
-}
+/* Claims before segments, and each folder's listing before its report; cancels last, but before anything is given out.
+ * (The model sees no harm in another order of the first four: an assign checks its task, and no number is used twice.) */
 
 static void
-read_reports(struct state *next)
+read_workers(const struct state *state, struct steps *steps)
 {
-	for (int folder = 0; folder < setup_folders(); folder++) {
-		int n = tree_highest_resolved(next, folder) + 1;
-
-		if (!setup.fencenum && tree_has(next, folder, FOLDER_THERE) && next->next_n[folder] < n)
-			next->next_n[folder] = (uint8_t)n;
-		read_report(next, folder);
-	}
-}
-
-static void
-read_part(const struct state *state, struct steps *steps)
-{
-	static const char *const words[] = { "the workers", "claims of worker 0", "claims of worker 1", "the reports",
-		"that there are no more segments" };
 	struct state next = *state;
-	enum part part = part_of(state->phase);
-	int unread;
 
-	switch (part) {
-	case PART_WORKERS:
-		for (int worker = 0; worker < WORKERS; worker++)
-			next.worker[worker] = (uint8_t)tree_registered(state, worker);
+	for (int worker = 0; worker < WORKERS; worker++)
+		next.worker[worker] = (uint8_t)tree_registered(state, worker);
+	next.phase = PHASE_WORKERS;
+	TOLD("leader: taking over, reads the workers");
+}
+
+/* phase: what has been read when this worker's claims have been. */
+static void
+read_claims(const struct state *state, struct steps *steps, int worker, enum phase phase)
+{
+	struct state next = *state;
+
+	for (int life = 1; life <= setup.lives; life++)
+		list_folder(&next, tree_folder(worker, life));
+	next.phase = (uint8_t)phase;
+	TOLD("leader: taking over, lists the claims of worker %d", worker);
+}
+
+static void
+read_reports(const struct state *state, struct steps *steps)
+{
+	struct state next = *state;
+
+	for (int folder = 0; folder < setup_folders(); folder++)
+		read_report(&next, folder);
+	next.phase = PHASE_REPORTS;
+	TOLD("leader: taking over, reads the reports");
+}
+
+static void
+read_segments(const struct state *state, struct steps *steps)
+{
+	struct state next = *state;
+	int unread = segment_unread(state);
+
+	if (unread < setup.segments) {
+		list_segment(&next, unread);
+		TOLD("leader: taking over, lists segment %d", unread);
+		return;
+	}
+	next.phase = setup.wishesfirst ? PHASE_SEGMENTS : PHASE_LEADS;
+	TOLD("leader: taking over, there are no more segments");
+}
+
+static void
+read_cancels(const struct state *state, struct steps *steps)
+{
+	struct state next = *state;
+
+	read_wishes(&next);
+	next.phase = PHASE_LEADS;
+	TOLD("leader: taking over, reads the cancels, and leads");
+}
+
+static void
+take_over(const struct state *state, struct steps *steps)
+{
+	switch ((enum phase)state->phase) {
+	case PHASE_NOTHING:
+		read_workers(state, steps);
 		break;
-	case PART_CLAIMS_0:
-	case PART_CLAIMS_1:
-		for (int life = 1; life <= setup.lives; life++)
-			list_folder(&next, tree_folder(part - PART_CLAIMS_0, life));
+	case PHASE_WORKERS:
+		read_claims(state, steps, 0, PHASE_CLAIMS_0);
+		read_claims(state, steps, 1, PHASE_CLAIMS_1);
 		break;
-	case PART_REPORTS:
-		read_reports(&next);
+	case PHASE_CLAIMS_0:
+		read_claims(state, steps, 1, PHASE_CLAIMS);
+		break;
+	case PHASE_CLAIMS_1:
+		read_claims(state, steps, 0, PHASE_CLAIMS);
+		break;
+	case PHASE_CLAIMS:
+		read_reports(state, steps);
+		break;
+	case PHASE_REPORTS:
+		read_segments(state, steps);
+		break;
+	case PHASE_SEGMENTS:
+		read_cancels(state, steps);
 		break;
 	default:
-		unread = segment_unread(state);
-		if (unread < SEGMENTS) {
-			list_segment(&next, unread);
-			steps_take(steps, &next, false, "leader: taking over, lists segment %d", unread);
-			return;
-		}
 		break;
 	}
-	next.phase = state->phase - PHASE_TAKING_OVER + 1 == PARTS ? PHASE_LEADS : state->phase + 1;
-	steps_take(steps, &next, false, "leader: taking over, reads %s", words[part]);
 }
 
 void
@@ -160,14 +198,14 @@ dispatchers_step(const struct state *state, struct steps *steps)
 	if (!state->leader)
 		return;
 	if (state->phase != PHASE_LEADS) {
-		read_part(state, steps);
+		take_over(state, steps);
 		return;
 	}
 	/* One session: what it sends later is applied later, so nothing is between an assign and its answer. */
 	if (!state->assign) {
 		segments_step(state, steps);
 		folders_step(state, steps);
-		cancels_step(state, steps);
+		wishes_step(state, steps);
 	}
 	assign_step(state, steps);
 }

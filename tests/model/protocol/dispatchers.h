@@ -10,13 +10,15 @@
 static inline void
 learn(struct state *next, int task, enum knowledge knows)
 {
-	next->memory[task] = (struct memory){ .knows = (uint8_t)knows };
+	next->memory[task].knows = (uint8_t)knows;
+	next->memory[task].claim = (struct claim){ 0, 0 };
 }
 
 static inline void
 learn_claim(struct state *next, int task, struct claim claim)
 {
-	next->memory[task] = (struct memory){ .knows = KNOWS_CLAIMED, .claim = claim };
+	next->memory[task].knows = KNOWS_CLAIMED;
+	next->memory[task].claim = claim;
 }
 
 /* Whether the leader takes the task as claimed in that folder. */
@@ -26,12 +28,22 @@ knows_claim_in(const struct state *state, int task, int folder)
 	return state->memory[task].knows == KNOWS_CLAIMED && claim_in(state->memory[task].claim, folder);
 }
 
+/* Whether nothing may be decided about that folder's claims until listing and report of it have been read. */
+static inline bool
+is_unsettled(const struct state *state, int folder)
+{
+	return state->unsettled == folder + 1;
+}
+
 /* ---- segments.c ---- */
-void list_segment(struct state *next, int segment);
-/* The first segment that is there and has not been listed; SEGMENTS: none. */
+/* True: it found a task that the leader thought to be over. That heals what was forgotten, but must not be needed. */
+bool list_segment(struct state *next, int segment);
+/* The first segment that is there and has not been listed; setup.segments: none. */
 int segment_unread(const struct state *state);
 void segments_step(const struct state *state, struct steps *steps);
-void cancels_step(const struct state *state, struct steps *steps);
+/* ---- wishes.c ---- */
+void read_wishes(struct state *next);
+void wishes_step(const struct state *state, struct steps *steps);
 
 /* ---- folders.c ---- */
 void list_folder(struct state *next, int folder);

@@ -37,7 +37,7 @@ invariant_broken(const struct state *state)
 	for (int folder = 0; folder < setup_folders(); folder++)
 		if (tree_has(state, folder, FOLDER_LIVE) && !tree_has(state, folder, FOLDER_THERE))
 			return "a registered worker without its folder";
-	for (int segment = 0; segment < SEGMENTS; segment++)
+	for (int segment = 0; segment < setup.segments; segment++)
 		open += state->segment[segment] == SEGMENT_OPEN;
 	if (setup.atomicroll && open != 1)
 		return "not exactly one open segment";
@@ -54,10 +54,10 @@ invariant_drained(const struct state *state)
 		if (state->task[task].place == PLACE_TASKS || state->task[task].claim.folder ||
 		    state->task[task].flags & TASK_CANCEL)
 			return false;
-	for (int segment = 0; setup.leak && segment < SEGMENTS; segment++)
+	for (int segment = 0; segment < setup.segments; segment++)
 		if (state->segment[segment] == SEGMENT_CLOSED)
 			return false;
-	for (int folder = 0; setup.leak && folder < setup_folders(); folder++)
+	for (int folder = 0; folder < setup_folders(); folder++)
 		if (tree_has(state, folder, FOLDER_THERE) && !tree_has(state, folder, FOLDER_LIVE))
 			return false;
 	return true;

@@ -1,5 +1,36 @@
 /*
- * protocol.c: explicit-state model of the protocol of zkq-znodes(7): every state of a small world is visited.
+ * protocol.c: explicit-state model of the protocol of zkq-znodes(7): every state of a small world is visited. It shares no
+ * code with the core: it says again, in the shortest words, what everybody may do; "exhaust" runs it, and RESULTS.md holds
+ * what came of it. Whoever changes the protocol changes it here, too, each rule with the words that it has there.
+ *
+ *   tree.c         ZooKeeper: one totally ordered tree. A multi is one step of the model.
+ *   submitters.c   two clients, and the people who cancel and remove tasks
+ *   dispatchers.c  two candidates; taking over. Then the leader's work: segments.c, folders.c, assign.c, wishes.c
+ *   workers.c      two workers with sessions, processes, incarnations and leases
+ *   invariant.c    what must hold, and where everything must be able to go
+ *   search.c       breadth first over all states; then back, for states from which not all can drain. store.c keeps
+ *                  them, canonical.c says which are the same
+ *   setup.c        faults, sizes, and the protections that can be taken away
+ *
+ * Time is only an order: kill_by comes before lost_after is over (core/lease.h), a session ends some time after its process,
+ * retention comes at any time. Stale reads: a read is a step, and what it saw is used any number of steps later; so a
+ * read from a lagging follower is one made earlier, as long as one session's reads and writes are in order, as ZooKeeper
+ * promises.
+ *
+ * Not in it, and shown elsewhere (tests/sim, tests/real): the arithmetic of leases; who waits twice the session time-out
+ * because it may not close a segment; suspects and the crash limit; draining; orders other than kill; the inbox, whose move
+ * has the shape of a submit; idempotency keys; batches of more than one worker's tasks; proof that a predecessor is dead;
+ * reports whose list of 256 returned numbers is too short.
+ *
+ * Rules of the protocol that the model has, but cannot find missing:
+ *   - a number that a worker never saw, below one that it sees, counts as returned. The leader that gave it asks for the
+ *     outcome of its assign before it gives the next, so it never learns of the number in this way first;
+ *   - a new leader reads claims before segments, and a folder's listing before its report: since every assign checks its task
+ *     and leaders never give the same number, another order does no harm;
+ *   - the report is the data of the folder, and outlives the session: without it the leader would list segments instead;
+ *   - after BADVERSION the tail is read again: since closing and opening are one multi, counting up would find it, too.
+ * The core also lists a closed segment again that it cannot delete because something is left in it. The model does without:
+ * here a leader that forgets a waiting task is found as a state from which not all can drain.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +68,7 @@ report(const struct finding *finding)
 int
 main(int argc, char **argv)
 {
-	unsigned long millions = 20;
+	unsigned long millions = 4;
 	double seconds = 3600;
 	bool trace = true;
 	int option;
@@ -68,7 +99,7 @@ main(int argc, char **argv)
 			usage();
 		}
 	}
-	if (optind != argc || millions == 0 || millions >= STORE_NONE / MILLION)
+	if (optind != argc || !setup_fits() || millions == 0 || millions >= STORE_NONE / MILLION)
 		usage();
 	if (!store_open((uint32_t)millions * MILLION)) {
 		perror("protocol: memory for the states");

@@ -1,27 +1,29 @@
 /*
- * segments.c: the leader's view of a queue: zkq-znodes(7), "Segments" and "Who deletes what"; and the wishes of people.
+ * segments.c: the leader's view of a queue: zkq-znodes(7), "Segments" and "Who deletes what".
  */
 #include "dispatchers.h"
 
 #define TOLD(...) steps_take(steps, &next, false, __VA_ARGS__)
 
-void
+bool
 list_segment(struct state *next, int segment)
 {
-	int read_to = next->read_to[segment];
+	bool heals = false;
 
 	for (int task = 0; task < setup.tasks; task++) {
-		const struct task *there = &next->task[task];
+		enum knowledge knows = next->memory[task].knows;
+		bool listed = next->task[task].place == PLACE_TASKS;
 
-		if (there->place != PLACE_TASKS || there->segment != segment || there->seq < next->read_to[segment])
+		if (next->task[task].segment != segment || knows == KNOWS_WAITING || knows == KNOWS_CLAIMED)
 			continue;
-		if (next->memory[task].knows == KNOWS_NOTHING)
+		if (listed)
 			learn(next, task, KNOWS_WAITING);
-		if (there->seq + 1 > read_to)
-			read_to = there->seq + 1;
+		else if (knows == KNOWS_DOUBT)
+			learn(next, task, KNOWS_OVER);
+		heals = heals || (listed && knows == KNOWS_OVER);
 	}
-	next->read_to[segment] = (uint8_t)read_to;
 	next->reading[segment] = next->segment[segment] == SEGMENT_CLOSED ? READ_FINAL : READ_OPEN;
+	return heals;
 }
 
 int
@@ -29,7 +31,7 @@ segment_unread(const struct state *state)
 {
 	int segment = 0;
 
-	while (segment < SEGMENTS && (state->reading[segment] || !tree_segment_there(state->segment[segment])))
+	while (segment < setup.segments && (state->reading[segment] || !tree_segment_there(state->segment[segment])))
 		segment++;
 	return segment;
 }
@@ -39,8 +41,8 @@ list(const struct state *state, struct steps *steps, int segment)
 {
 	struct state next = *state;
 
-	list_segment(&next, segment);
-	TOLD("leader: lists segment %d", segment);
+	bool heals = list_segment(&next, segment);
+	steps_take(steps, &next, heals, "leader: lists segment %d%s", segment, heals ? ", and finds what it had forgotten" : "");
 }
 
 static void
@@ -60,7 +62,7 @@ is_empty(const struct state *state, int segment)
 
 		if (state->task[task].segment != segment || state->task[task].place == PLACE_NONE)
 			continue;
-		if (state->task[task].place == PLACE_TASKS || knows == KNOWS_WAITING || knows == KNOWS_CLAIMED)
+		if (state->task[task].place == PLACE_TASKS || (knows != KNOWS_NOTHING && knows != KNOWS_OVER))
 			return false;
 	}
 	return true;
@@ -72,28 +74,29 @@ delete_segment(const struct state *state, struct steps *steps, int segment)
 	struct state next = *state;
 
 	next.segment[segment] = SEGMENT_DELETED;
-	next.creates[segment] = next.reading[segment] = next.read_to[segment] = 0;
+	next.creates[segment] = next.reading[segment] = 0;
+	next.results[segment] = RESULTS_STAMPED;
 	TOLD("leader: deletes the closed and empty segment %d", segment);
 }
 
-/* ---- retention of results ---- */
+/* ---- retention ---- */
 
 static void
-mark_results(const struct state *state, struct steps *steps, int segment)
+mark_results(const struct state *state, struct steps *steps, int segment, enum results as)
 {
 	struct state next = *state;
 
-	next.results[segment] = RESULTS_MARKED;
-	TOLD("leader: retention marks done/%d", segment);
+	next.results[segment] = (uint8_t)as;
+	TOLD("leader: retention marks done/%d before it deletes %s", segment, as == RESULTS_MARKED ? "from it" : "dead letters");
 }
 
 static void
-remove_result(const struct state *state, struct steps *steps, int task)
+remove_record(const struct state *state, struct steps *steps, int task)
 {
 	struct state next = *state;
 
 	next.task[task].place = PLACE_GONE;
-	TOLD("leader: retention deletes the result of t%d", task);
+	TOLD("leader: retention deletes what is left of t%d", task);
 }
 
 static void
@@ -105,27 +108,49 @@ remove_results(const struct state *state, struct steps *steps, int segment)
 	TOLD("leader: retention deletes done/%d", segment);
 }
 
+static int
+count_left(const struct state *state, int segment, enum place place)
+{
+	int count = 0;
+
+	for (int task = 0; task < setup.tasks; task++)
+		count += state->task[task].place == place && state->task[task].segment == segment;
+	return count;
+}
+
+/* What lies in done/<seg> or dead/<seg> goes one by one. */
+static void
+remove_some(const struct state *state, struct steps *steps, int segment, enum place place)
+{
+	for (int task = 0; task < setup.tasks; task++)
+		if (state->task[task].place == place && state->task[task].segment == segment)
+			remove_record(state, steps, task);
+}
+
+/* Of a deleted segment; when is not the model's business. Dead letters have a retention of their own. */
 static void
 retention(const struct state *state, struct steps *steps, int segment)
 {
-	enum results removable = setup.retmark ? RESULTS_MARKED : RESULTS_THERE;
-	bool left = false, noticed = false;
+	enum results results = state->results[segment];
+	bool noticed = false;
 
 	for (int submitter = 0; submitter < SUBMITTERS; submitter++)
 		noticed = noticed || (state->step[submitter] != FINISHED && state->tail[submitter] <= segment);
 	if (!noticed)
 		return;		/* nobody asks any more */
-	if (setup.retmark && state->results[segment] == RESULTS_THERE)
-		mark_results(state, steps, segment);
-	for (int task = 0; task < setup.tasks; task++) {
-		if (state->task[task].place != PLACE_DONE || state->task[task].segment != segment)
-			continue;
-		left = true;
-		if (state->results[segment] == removable)
-			remove_result(state, steps, task);
+	if (setup.retmark && (results == RESULTS_STAMPED || results == RESULTS_THINNED))
+		mark_results(state, steps, segment, RESULTS_MARKED);
+	if (results == RESULTS_MARKED || (!setup.retmark && results != RESULTS_DELETED)) {
+		remove_some(state, steps, segment, PLACE_DONE);
+		if (!count_left(state, segment, PLACE_DONE))
+			remove_results(state, steps, segment);
 	}
-	if (!left && state->results[segment] == removable)
-		remove_results(state, steps, segment);
+	if (!count_left(state, segment, PLACE_DEAD))
+		return;
+	if (setup.deadmark && results == RESULTS_STAMPED)
+		mark_results(state, steps, segment, RESULTS_THINNED);
+	else
+		remove_some(state, steps, segment, PLACE_DEAD);
 }
 
 static void
@@ -135,10 +160,12 @@ segment_step(const struct state *state, struct steps *steps, int segment, int ta
 	enum reading reading = state->reading[segment];
 	bool news = segment == tail || (is == SEGMENT_CLOSED ? reading != READ_FINAL : reading == READ_NOT);
 
+	for (int task = 0; task < setup.tasks; task++)
+		news = news || (state->memory[task].knows == KNOWS_DOUBT && state->task[task].segment == segment);
+
 	if (tree_segment_there(is) && news)
 		list(state, steps, segment);
-	if (is == SEGMENT_OPEN && segment < tail &&
-	    (setup.lenientclose || tree_segment_there(state->segment[segment + 1])))
+	if (is == SEGMENT_OPEN && segment < tail)	/* no such thing with atomicroll */
 		close_segment(state, steps, segment);
 	if (is == SEGMENT_CLOSED && reading == READ_FINAL && is_empty(state, segment))
 		delete_segment(state, steps, segment);
@@ -151,74 +178,6 @@ segments_step(const struct state *state, struct steps *steps)
 {
 	int tail = tree_tail(state);
 
-	for (int segment = 0; segment < SEGMENTS; segment++)
+	for (int segment = 0; segment < setup.segments; segment++)
 		segment_step(state, steps, segment, tail);
-}
-
-/* ---- Cancel ---- */
-
-static void
-cancel_waiting(const struct state *state, struct steps *steps, int task)
-{
-	struct state next = *state;
-
-	if (state->task[task].place == PLACE_TASKS) {
-		if (state->task[task].claim.folder)
-			steps->broken = "a cancel ended a claimed task";
-		next.task[task].place = PLACE_DONE;
-	}
-	learn(&next, task, KNOWS_OVER);
-	next.task[task].flags &= (uint8_t)~TASK_CANCEL;
-	TOLD("leader: ends the waiting t%d as cancelled", task);
-}
-
-static void
-order_kill(const struct state *state, struct steps *steps, int task)
-{
-	struct state next = *state;
-
-	next.task[task].flags |= TASK_KILL;
-	TOLD("leader: orders the claim of t%d to be killed", task);
-}
-
-static void
-drop_wish(const struct state *state, struct steps *steps, int task, bool looked)
-{
-	struct state next = *state;
-
-	next.task[task].flags &= (uint8_t)~TASK_CANCEL;
-	if (!looked && state->task[task].place == PLACE_TASKS)
-		steps->broken = "a cancel request was dropped while its task lived";
-	TOLD("leader: drops the request to cancel t%d", task);
-}
-
-static void
-cancel_step(const struct state *state, struct steps *steps, int task)
-{
-	const struct task *there = &state->task[task];
-
-	switch ((enum knowledge)state->memory[task].knows) {
-	case KNOWS_WAITING:
-		cancel_waiting(state, steps, task);
-		break;
-	case KNOWS_CLAIMED:
-		if (!(there->flags & TASK_KILL) && claim_same(there->claim, state->memory[task].claim))
-			order_kill(state, steps, task);
-		break;
-	case KNOWS_OVER:
-		drop_wish(state, steps, task, false);
-		break;
-	case KNOWS_NOTHING:
-		if (!setup.cancellist || there->place != PLACE_TASKS)
-			drop_wish(state, steps, task, setup.cancellist);
-		break;
-	}
-}
-
-void
-cancels_step(const struct state *state, struct steps *steps)
-{
-	for (int task = 0; task < setup.tasks; task++)
-		if (state->task[task].flags & TASK_CANCEL)
-			cancel_step(state, steps, task);
 }

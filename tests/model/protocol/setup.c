@@ -35,11 +35,13 @@ static const struct number {
 	{ "expl", &setup.budget[FAULT_EXPIRE_LEADER], "the session of the leader expires" },
 	{ "expw", &setup.budget[FAULT_EXPIRE_WORKER], "the session of a worker expires, its process lives on" },
 	{ "crash", &setup.budget[FAULT_CRASH], "a worker crashes with all its tasks" },
+	{ "exps", &setup.budget[FAULT_EXPIRE_SUBMITTER], "the session of a submitter expires with a submit on its way" },
 	{ "losts", &setup.budget[FAULT_LOST_SUBMIT], "a submit or its answer is lost" },
 	{ "lostl", &setup.budget[FAULT_LOST_LEADER], "a multi of the leader or its answer is lost" },
 	{ "lostw", &setup.budget[FAULT_LOST_WORKER], "a finish or its answer is lost" },
 	{ "rel", &setup.budget[FAULT_RELEASE], "a worker gives a claim back unstarted" },
 	{ "fail", &setup.budget[FAULT_FAIL], "an attempt fails and is to be tried again" },
+	{ "dead", &setup.budget[FAULT_DEAD], "a task becomes a dead letter" },
 	{ "cancel", &setup.budget[FAULT_CANCEL], "somebody cancels a task" },
 	{ "remove", &setup.budget[FAULT_REMOVE], "somebody removes a task by hand" },
 };
@@ -70,10 +72,17 @@ setup_set(const char *assignment)
 		if (strlen(numbers[i].name) != len || strncmp(numbers[i].name, assignment, len) != 0)
 			continue;
 		*numbers[i].value = (int)value;
-		return !*end && end > equals + 1 && value >= 0 && value < 16 && setup.tasks >= 2 && setup.tasks <= TASKS_MAX &&
-		    setup.lives >= 1 && setup.lives <= LIVES_MAX && setup.segment >= 1;
+		return !*end && end > equals + 1 && value >= 0 && value < 16;
 	}
 	return false;
+}
+
+bool
+setup_fits(void)
+{
+	return setup.tasks >= 1 && setup.tasks <= TASKS_MAX && setup.last <= setup.tasks &&
+	    setup.lives >= 1 && setup.lives <= LIVES_MAX && setup.segment >= 1 &&
+	    setup.segments >= 1 && setup.segments <= SEGMENTS_MAX;
 }
 
 void
@@ -90,8 +99,8 @@ setup_help(void)
 int
 setup_task(int submitter, int n)
 {
-	int first = submitter ? (setup.tasks + 1) / 2 : 0;
-	int end = submitter ? setup.tasks : (setup.tasks + 1) / 2;
+	int first = submitter ? setup.tasks - setup.last : 0;
+	int end = submitter ? setup.tasks : setup.tasks - setup.last;
 
 	return n < end - first ? first + n : NO_TASK;
 }

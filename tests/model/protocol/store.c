@@ -32,21 +32,23 @@ static void
 choose_used(void)
 {
 	used_count = 0;
-	USE(segment);
-	USE(creates);
-	USE(results);
+	USE_SOME(segment, setup.segments);
+	USE_SOME(creates, setup.segments);
+	USE_SOME(results, setup.segments);
 	USE_SOME(task, setup.tasks);
 	USE_SOME(folder, setup_folders());
 	USE(candidate);
 	USE(newest);
+	USE(term);
 	USE(leader);
 	USE(phase);
 	USE_SOME(memory, setup.tasks);
-	USE(reading);
-	USE(read_to);
-	USE_SOME(next_n, setup_folders());
+	USE_SOME(reading, setup.segments);
+	USE_SOME(given, setup_folders());
+	USE_SOME(missing, setup_folders());
 	USE_SOME(sight, setup_folders());
 	USE(worker);
+	USE(unsettled);
 	USE(assign);
 	USE(assign_task);
 	USE(assign_claim);
@@ -62,6 +64,7 @@ choose_used(void)
 	USE(step);
 	USE(tail);
 	USE(submitted);
+	USE(flight);
 	USE(budget);
 	if (used_count % 2)
 		used[used_count] = used[used_count - 1];	/* packed twice */

@@ -7,16 +7,26 @@
 
 #define CREATES_MAX 6	/* counted no further; the sequence number says only whether the segment is full */
 
-/* The outcome of the present task is known or said to be unknown: on to the next one. */
+/* Submits its present task next, if it has one left. */
 static void
-next_task(struct state *next, int submitter, enum step_of_submitter step)
+go_on(struct state *next, int submitter, enum step_of_submitter step)
 {
-	next->submitted[submitter]++;
 	next->step[submitter] = (uint8_t)step;
 	if (setup_task(submitter, next->submitted[submitter]) == NO_TASK) {
 		next->step[submitter] = FINISHED;
 		next->tail[submitter] = 0;
 	}
+}
+
+/* The outcome of the present task is known or said to be unknown. A full segment is rolled even behind the last one. */
+static void
+next_task(struct state *next, int submitter, enum step_of_submitter step)
+{
+	next->submitted[submitter]++;
+	if (step == ROLLS)
+		next->step[submitter] = ROLLS;
+	else
+		go_on(next, submitter, step);
 }
 
 static void
@@ -28,6 +38,17 @@ accepted(struct state *next, int submitter, int task, enum step_of_submitter ste
 
 /* ---- Submit: multi[check tasks/<tail> at version 0, create the task] ---- */
 
+/* How it looks for a token after an unknown outcome. */
+static const uint8_t *
+look_order(void)
+{
+	static const uint8_t order[] = { LOOKS_IN_TASKS, LOOKS_IN_DONE, LOOKS_AT_FOLDER, SUBMITS };
+	static const uint8_t done_first[] = { LOOKS_IN_DONE, LOOKS_IN_TASKS, LOOKS_AT_FOLDER, SUBMITS };
+	static const uint8_t folder_first[] = { LOOKS_AT_FOLDER, LOOKS_IN_TASKS, LOOKS_IN_DONE, SUBMITS };
+
+	return !setup.lookorder ? done_first : !setup.looklast ? folder_first : order;
+}
+
 static void
 create_task(struct state *next, struct steps *steps, int task, int segment)
 {
@@ -35,15 +56,21 @@ create_task(struct state *next, struct steps *steps, int task, int segment)
 
 	if (created->place)
 		steps->broken = "one submit applied twice";
-	else if (setup.fifo && segment < next->newest)
+	else if (segment < next->newest)
 		steps->broken = "created in an older segment than a task accepted before";
 	if (segment > next->newest)
 		next->newest = (uint8_t)segment;
 	created->place = PLACE_TASKS;
 	created->segment = (uint8_t)segment;
-	created->seq = next->creates[segment];
 	if (next->creates[segment] < CREATES_MAX)
 		next->creates[segment]++;
+}
+
+/* Its outcome is unknown. */
+static void
+begin_look(struct state *next, int submitter)
+{
+	next->step[submitter] = (uint8_t)(setup.look ? look_order()[0] : SUBMITS);
 }
 
 static void
@@ -51,25 +78,54 @@ submit(const struct state *state, struct steps *steps, int submitter, int task, 
 {
 	struct state next = *state;
 	int tail = state->tail[submitter];
+	bool open = setup.segcheck ? state->segment[tail] == SEGMENT_OPEN : tree_segment_there(state->segment[tail]);
 
-	if (loss)
+	if (loss) {
 		next.budget[FAULT_LOST_SUBMIT]--;
-	if (loss == LOSS_REQUEST) {
-		next.step[submitter] = LOOKS_IN_TASKS;
-		steps_take(steps, &next, true, "submitter %d: t%d to segment %d, but the request is lost", submitter, task, tail);
-		return;
+		begin_look(&next, submitter);
 	}
-	if (state->segment[tail] == SEGMENT_OPEN) {
+	if (loss == LOSS_REQUEST) {
+		/* Behind a sync of the same session it is dropped or has been applied. */
+		if (!setup.looksync)
+			next.flight[submitter] = (struct flight){ (uint8_t)(task + 1), (uint8_t)tail };
+	} else if (open) {
 		create_task(&next, steps, task, tail);
-		if (loss)
-			next.step[submitter] = LOOKS_IN_TASKS;
-		else
-			accepted(&next, submitter, task, next.task[task].seq + 1 >= setup.segment ? ROLLS : SUBMITS);
-	} else {
-		next.step[submitter] = loss ? LOOKS_IN_TASKS : setup.relist ? LISTS : ROLLS;
+		if (!loss)
+			accepted(&next, submitter, task, next.creates[tail] >= setup.segment ? ROLLS : SUBMITS);
+	} else if (!loss) {
+		next.step[submitter] = LISTS;
 	}
 	steps_take(steps, &next, loss, "submitter %d: t%d to segment %d: %s%s", submitter, task, tail,
-	    state->segment[tail] == SEGMENT_OPEN ? "created" : "refused", loss_words(loss));
+	    open ? "created" : "refused", loss_words(loss));
+}
+
+/* Its session ends with the submit on its way: who can tell when that arrives? */
+static void
+submit_and_expire(const struct state *state, struct steps *steps, int submitter, int task)
+{
+	struct state next = *state;
+
+	next.budget[FAULT_EXPIRE_SUBMITTER]--;
+	next.flight[submitter] = (struct flight){ (uint8_t)(task + 1), state->tail[submitter] };
+	begin_look(&next, submitter);
+	if (setup.closefirst)
+		next.step[submitter] = CLOSES;
+	steps_take(steps, &next, true, "submitter %d: t%d to segment %d, its session ends before the answer", submitter, task,
+	    state->tail[submitter]);
+}
+
+static void
+arrive(const struct state *state, struct steps *steps, int submitter)
+{
+	struct state next = *state;
+	struct flight flight = state->flight[submitter];
+
+	next.flight[submitter] = (struct flight){ 0, 0 };
+	if (state->segment[flight.segment] == SEGMENT_OPEN ||
+	    (!setup.segcheck && tree_segment_there(state->segment[flight.segment])))
+		create_task(&next, steps, flight.task - 1, flight.segment);
+	steps_take(steps, &next, true, "submitter %d: its old submit of t%d to segment %d arrives", submitter, flight.task - 1,
+	    flight.segment);
 }
 
 /* ---- Roll: multi[set tasks/<k> at version 0, create tasks/<k+1>, done/<k+1>] ---- */
@@ -80,27 +136,27 @@ roll(const struct state *state, struct steps *steps, int submitter)
 	struct state next = *state;
 	int tail = state->tail[submitter];
 
-	if (tail + 1 >= SEGMENTS) {
+	if (tail + 1 >= setup.segments) {
 		steps->bounds = true;
 		return;
 	}
 	if (!setup.atomicroll) {
-		if (!tree_segment_there(state->segment[tail + 1]) && state->results[tail + 1] != RESULTS_THERE &&
-		    state->results[tail + 1] != RESULTS_MARKED) {
+		if (!tree_segment_there(state->segment[tail + 1]) && (state->results[tail + 1] == RESULTS_NEVER ||
+		    state->results[tail + 1] == RESULTS_DELETED)) {
 			next.segment[tail + 1] = SEGMENT_OPEN;
 			next.creates[tail + 1] = 0;
-			next.results[tail + 1] = RESULTS_THERE;
+			next.results[tail + 1] = RESULTS_OPEN;
 		}
 		next.tail[submitter]++;
-		next.step[submitter] = SUBMITS;
+		go_on(&next, submitter, SUBMITS);
 	} else if (state->segment[tail] == SEGMENT_OPEN) {
 		next.segment[tail] = SEGMENT_CLOSED;
 		next.segment[tail + 1] = SEGMENT_OPEN;
-		next.results[tail + 1] = RESULTS_THERE;
+		next.results[tail + 1] = RESULTS_OPEN;
 		next.tail[submitter]++;
-		next.step[submitter] = SUBMITS;
+		go_on(&next, submitter, SUBMITS);
 	} else {
-		next.step[submitter] = LISTS;
+		go_on(&next, submitter, LISTS);
 	}
 	steps_take(steps, &next, false, "submitter %d: rolls segment %d: %s", submitter, tail,
 	    next.segment[tail + 1] != state->segment[tail + 1] ? "opens the next" : "too late");
@@ -116,40 +172,75 @@ list_segments(const struct state *state, struct steps *steps, int submitter)
 	steps_take(steps, &next, false, "submitter %d: reads that segment %d is the tail", submitter, next.tail[submitter]);
 }
 
-/* ---- Unknown outcomes: look for the token in tasks, then in done ---- */
+/* ---- Unknown outcomes ---- */
 
+/* In a new session: nothing that the old one still has on its way finds its segment open any more. */
 static void
-look_in_tasks(const struct state *state, struct steps *steps, int submitter, int task)
+close_first(const struct state *state, struct steps *steps, int submitter)
 {
 	struct state next = *state;
-	int tail = state->tail[submitter];
-	bool found = state->task[task].place == PLACE_TASKS && state->task[task].segment == tail;
+	int segment = state->tail[submitter];
+
+	if (state->segment[segment] == SEGMENT_OPEN) {
+		if (segment + 1 >= setup.segments) {
+			steps->bounds = true;
+			return;
+		}
+		next.segment[segment] = SEGMENT_CLOSED;
+		next.segment[segment + 1] = SEGMENT_OPEN;
+		next.results[segment + 1] = RESULTS_OPEN;
+	}
+	begin_look(&next, submitter);
+	steps_take(steps, &next, false, "submitter %d: closes segment %d before it looks for the outcome", submitter, segment);
+}
+
+static void
+look_on(struct state *next, int submitter)
+{
+	const uint8_t *order = look_order();
+	int i = 0;
+
+	while (order[i] != next->step[submitter])
+		i++;
+	next->step[submitter] = order[i + 1];
+}
+
+static void
+look_for_token(const struct state *state, struct steps *steps, int submitter, int task)
+{
+	struct state next = *state;
+	int segment = state->tail[submitter];
+	bool in_tasks = state->step[submitter] == LOOKS_IN_TASKS;
+	enum place place = state->task[task].place;
+	bool found = state->task[task].segment == segment &&
+	    (in_tasks ? place == PLACE_TASKS : place == PLACE_DONE || place == PLACE_DEAD);
 
 	if (found)
 		accepted(&next, submitter, task, SUBMITS);
 	else
-		next.step[submitter] = LOOKS_IN_DONE;
-	steps_take(steps, &next, false, "submitter %d: t%d is %s tasks/%d", submitter, task, found ? "in" : "not in", tail);
+		look_on(&next, submitter);
+	steps_take(steps, &next, false, "submitter %d: t%d is %s %s/%d", submitter, task, found ? "in" : "not in",
+	    in_tasks ? "tasks" : "done or dead", segment);
 }
 
+/* done/<seg>: version 0 or 1: no result is missing; otherwise nobody can know. */
 static void
-look_in_done(const struct state *state, struct steps *steps, int submitter, int task)
+look_at_folder(const struct state *state, struct steps *steps, int submitter, int task)
 {
 	struct state next = *state;
-	int tail = state->tail[submitter];
-	const char *what;
+	int segment = state->tail[submitter];
+	enum results results = state->results[segment];
+	bool complete = results == RESULTS_OPEN || (results == RESULTS_STAMPED && setup.stages);
 
-	if (state->task[task].place == PLACE_DONE && state->task[task].segment == tail) {
-		accepted(&next, submitter, task, SUBMITS);
-		what = "it is there: accepted";
-	} else if (setup.retmark && state->results[tail] != RESULTS_THERE) {
-		next_task(&next, submitter, SUBMITS);
-		what = "marked or gone: the outcome stays unknown";
+	if (complete) {
+		look_on(&next, submitter);
 	} else {
-		next.step[submitter] = SUBMITS;
-		what = "it is not there: to be sent again";
+		if (results == RESULTS_STAMPED)	/* not with that rule */
+			steps->broken = "an outcome was called unknown while all results were there";
+		next_task(&next, submitter, SUBMITS);
 	}
-	steps_take(steps, &next, false, "submitter %d: looks for t%d in done/%d: %s", submitter, task, tail, what);
+	steps_take(steps, &next, false, "submitter %d: done/%d is %s of t%d", submitter, segment,
+	    complete ? "complete, there is nothing" : "marked or gone, unknown stays the outcome", task);
 }
 
 static void
@@ -164,6 +255,8 @@ submitter_step(const struct state *state, struct steps *steps, int submitter)
 			submit(state, steps, submitter, task, LOSS_ANSWER);
 			submit(state, steps, submitter, task, LOSS_REQUEST);
 		}
+		if (state->budget[FAULT_EXPIRE_SUBMITTER])
+			submit_and_expire(state, steps, submitter, task);
 		break;
 	case ROLLS:
 		roll(state, steps, submitter);
@@ -171,11 +264,15 @@ submitter_step(const struct state *state, struct steps *steps, int submitter)
 	case LISTS:
 		list_segments(state, steps, submitter);
 		break;
-	case LOOKS_IN_TASKS:
-		look_in_tasks(state, steps, submitter, task);
+	case CLOSES:
+		close_first(state, steps, submitter);
 		break;
+	case LOOKS_IN_TASKS:
 	case LOOKS_IN_DONE:
-		look_in_done(state, steps, submitter, task);
+		look_for_token(state, steps, submitter, task);
+		break;
+	case LOOKS_AT_FOLDER:
+		look_at_folder(state, steps, submitter, task);
 		break;
 	case FINISHED:
 		break;
@@ -191,9 +288,6 @@ remove_by_hand(const struct state *state, struct steps *steps, int task)
 
 	next.budget[FAULT_REMOVE]--;
 	next.task[task].place = PLACE_REMOVED;
-	for (int submitter = 0; submitter < SUBMITTERS; submitter++)
-		if (state->step[submitter] != FINISHED && setup_task(submitter, state->submitted[submitter]) == task)
-			next_task(&next, submitter, SUBMITS);
 	steps_take(steps, &next, true, "somebody removes t%d", task);
 }
 
@@ -210,12 +304,19 @@ cancel(const struct state *state, struct steps *steps, int task)
 void
 submitters_step(const struct state *state, struct steps *steps)
 {
-	for (int submitter = 0; submitter < SUBMITTERS; submitter++)
+	for (int submitter = 0; submitter < SUBMITTERS; submitter++) {
 		submitter_step(state, steps, submitter);
+		if (state->flight[submitter].task)
+			arrive(state, steps, submitter);
+	}
 	for (int task = 0; task < setup.tasks; task++) {
+		uint8_t flags = state->task[task].flags;
+
+		if (!(flags & TASK_ACCEPTED))
+			continue;	/* nobody knows of it yet */
 		if (task == setup.removable && state->budget[FAULT_REMOVE] && state->task[task].place == PLACE_TASKS)
 			remove_by_hand(state, steps, task);
-		if (state->budget[FAULT_CANCEL] && (state->task[task].flags & (TASK_ACCEPTED | TASK_CANCEL)) == TASK_ACCEPTED)
+		if (state->budget[FAULT_CANCEL] && !(flags & TASK_CANCEL))
 			cancel(state, steps, task);
 	}
 }

@@ -2,18 +2,16 @@
 
 #include <string.h>
 
-#define RETRIES_MAX 3
-
 void
 tree_init(struct state *state)
 {
 	memset(state, 0, sizeof *state);
 	state->segment[0] = SEGMENT_OPEN;
-	state->results[0] = RESULTS_THERE;
+	state->results[0] = RESULTS_OPEN;
 	for (int dispatcher = 0; dispatcher < DISPATCHERS; dispatcher++)
 		state->candidate[dispatcher] = (uint8_t)(dispatcher + 1);
 	state->leader = 1;
-	state->phase = PHASE_TAKING_OVER;
+	state->phase = PHASE_NOTHING;
 	for (int worker = 0; worker < WORKERS; worker++) {
 		struct folder *folder = &state->folder[tree_folder(worker, 1)];
 
@@ -21,6 +19,9 @@ tree_init(struct state *state)
 		folder->flags = FOLDER_THERE | FOLDER_LIVE | FOLDER_LEASE;
 		folder->version = 1;
 	}
+	for (int submitter = 0; submitter < SUBMITTERS; submitter++)
+		if (setup_task(submitter, 0) == NO_TASK)
+			state->step[submitter] = FINISHED;
 	for (int fault = 0; fault < FAULTS; fault++)
 		state->budget[fault] = (uint8_t)setup.budget[fault];
 }
@@ -28,7 +29,7 @@ tree_init(struct state *state)
 int
 tree_tail(const struct state *state)
 {
-	int tail = SEGMENTS - 1;
+	int tail = setup.segments - 1;
 
 	while (tail >= 0 && !tree_segment_there(state->segment[tail]))
 		tail--;
@@ -45,13 +46,13 @@ tree_registered(const struct state *state, int worker)
 }
 
 static int
-numbers(const uint8_t set[2])
+numbers(const uint8_t set[4])
 {
-	return set[0] | set[1] << 4;
+	return set[0] | set[1] << 4 | set[2] << 8 | set[3] << 12;
 }
 
 static void
-put(uint8_t set[2], int n)
+put(uint8_t set[4], int n)
 {
 	set[n / 4] |= (uint8_t)(1 << n % 4);
 }
@@ -90,12 +91,12 @@ void
 tree_unclaim(struct state *state, int task)
 {
 	memset(&state->task[task].claim, 0, sizeof state->task[task].claim);
+	state->task[task].run = 0;
 	state->task[task].flags &= (uint8_t)~(TASK_KILL | TASK_STARTED);
 }
 
 void
-tree_count_attempt(struct state *state, int task)
+tree_record_run(struct state *state, int task)
 {
-	if (state->task[task].retries < RETRIES_MAX)
-		state->task[task].retries++;
+	state->task[task].runs = state->task[task].run;
 }

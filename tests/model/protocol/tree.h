@@ -37,7 +37,7 @@ static inline bool claim_same(struct claim a, struct claim b) { return a.folder 
 static inline bool claim_in(struct claim c, int folder) { return c.folder == folder + 1; }
 /* Deletes the claim and the orders about it. */
 void tree_unclaim(struct state *state, int task);
-/* Writes one more attempt into the retry record. */
-void tree_count_attempt(struct state *state, int task);
+/* Writes the run of its claim into the retry record; before the claim goes. */
+void tree_record_run(struct state *state, int task);
 
 #endif
