@@ -343,7 +343,9 @@ def greedy(server):
     if server.ask(GOOD)[0] != 200 or time.monotonic() - began > 5:
         yield "beside those that do not read: answered after %.1f s" % (time.monotonic() - began)
     grown = memory(server) - before
-    if grown > 32 * 1024:
+    with open("/proc/%d/maps" % server.process.pid, encoding="utf-8") as file:
+        sanitized = "libasan" in file.read()    # keeps what was freed
+    if grown > 32 * 1024 and not sanitized:
         yield "those that do not read have cost %d kB" % grown
     for peer in greedy_ones:
         peer.close()

@@ -361,6 +361,8 @@ data_of(const char *format, ...)
 
 static struct client *worker;
 
+static struct queue_count tally;	/* what reports say of ended tasks; without a queue nothing */
+
 static const char *
 report(int r, int slots, int ahead, int low, int returned)
 {
@@ -372,6 +374,8 @@ report(int r, int slots, int ahead, int low, int returned)
 	struct arena arena = { 0 };
 	size_t len;
 
+	record.report.counts = &tally;
+	record.report.counts_count = tally.queue != NULL;
 	if (returned) {
 		record.report.returned_total = 1;
 		record.report.returned_last = last;
@@ -453,6 +457,7 @@ setup(void)
 		.reconnect_us = 20000 };
 
 	notes[0] = '\0';
+	tally.queue = NULL;
 	agenda_init(&agenda, 3);
 	ensemble = ensemble_new(&conf, &agenda, NULL, NULL);
 	hand = client_new(ensemble, &hand_callbacks, NULL, 20000);
@@ -651,6 +656,81 @@ START_TEST(test_take_over)
 	ck_assert_ptr_nonnull(strstr(claim_name(0), "aaaaaaaaaaa2"));
 	look(d2);
 	ck_assert_int_eq(view.waiting, 1);
+	driver_kill(d2);
+}
+END_TEST
+
+static void
+keep_queue(void *context, const struct queue_view *one)
+{
+	*(struct queue_view *)context = *one;
+}
+
+static struct queue_view
+queue_of(const struct driver *driver)
+{
+	struct queue_view queue = { 0 };
+
+	dispatcher_each_queue(driver->dispatcher, now_ms(), keep_queue, &queue);
+	return queue;
+}
+
+/* What is counted is what happened under this leader; another one begins at 0. */
+START_TEST(test_counts)
+{
+	struct driver *d2 = driver_new("d2");
+	struct queue_view queue;
+	char claim[256];
+
+	register_class();
+	register_worker(1, 0);
+	submit(5, "aaaaaaaaaaa1");
+	submit(5, "aaaaaaaaaaa2");
+	run_ms(1000);
+	queue = queue_of(d1);
+	ck_assert_uint_eq(queue.counts.submitted, 2);
+	ck_assert_uint_eq(queue.counts.assigned, 1);
+	ck_assert_uint_eq(queue.waiting, 1);
+	ck_assert_uint_eq(queue.claimed, 1);
+	ck_assert_int_gt(queue.oldest_ms, 900);
+	ck_assert_int_le(queue.oldest_ms, 1000);
+	snprintf(claim, sizeof claim, "%s", claim_name(0));
+	op(OP_DELETE, 0, "", ROOT "/assign/w1.aaaaaaaa/%s", claim);
+	op(OP_DELETE, 0, "", QUEUE "/tasks/0/5.%016llx.-.aaaaaaaaaaa1-0000000000", (unsigned long long)class_default_hash());
+	op(OP_CREATE, 0, "{}", QUEUE "/done/0/aaaaaaaaaaa1");
+	tally = (struct queue_count){ "default", 1, 0 };
+	op(OP_SET, 0, report(1, 1, 0, 1, 0), ROOT "/assign/w1.aaaaaaaa");
+	ck_assert_int_eq(do_ops(worker), RC_OK);
+	submit(5, "aaaaaaaaaaa3");
+	op(OP_CREATE, 0, "", QUEUE "/cancel/0");
+	op(OP_CREATE, 0, "{\"v\":1}", QUEUE "/cancel/0/aaaaaaaaaaa3");
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	run_ms(500);
+	queue = queue_of(d1);
+	ck_assert_uint_eq(queue.counts.submitted, 3);
+	ck_assert_uint_eq(queue.counts.assigned, 2);
+	ck_assert_uint_eq(queue.counts.done, 1);
+	ck_assert_uint_eq(queue.counts.failed, 0);
+	ck_assert_uint_eq(queue.counts.cancelled, 1);
+	ck_assert_int_eq(queue.oldest_ms, -1);
+	look(d1);
+	ck_assert_int_gt(view.last_end_wall_ms, 0);
+	ck_assert_uint_eq(view.workers, 1);
+	ck_assert_uint_eq(view.slots, 1);
+	client_expire(d1->client);
+	client_expire(worker);
+	run_ms(500);
+	look(d1);
+	ck_assert_uint_eq(view.elections_lost_total, 1);
+	look(d2);
+	ck_assert_uint_eq(view.elections_won_total, 1);
+	ck_assert_uint_eq(view.workers_lost, 1);
+	ck_assert_uint_eq(view.slots, 0);
+	run_ms(4000);
+	queue = queue_of(d2);
+	ck_assert_uint_eq(queue.counts.worker_lost, 1);
+	ck_assert_uint_eq(queue.counts.submitted + queue.counts.assigned + queue.counts.done, 0);
+	ck_assert_uint_eq(queue.waiting, 1);
 	driver_kill(d2);
 }
 END_TEST
@@ -994,6 +1074,7 @@ main(void)
 	tcase_add_test(tcase, test_folder_of_nobody);
 	tcase_add_test(tcase, test_assign_finish);
 	tcase_add_test(tcase, test_revoke);
+	tcase_add_test(tcase, test_counts);
 	tcase_add_test(tcase, test_take_over);
 	tcase_add_test(tcase, test_cancel_waiting);
 	tcase_add_test(tcase, test_cancel_claimed);
