@@ -56,6 +56,12 @@ check_name(const char *text)
 	    NULL : "a name is 1 to 128 bytes of UTF-8 without control characters";
 }
 
+static const char *
+check_http(const char *text)
+{
+	return strcmp(text, NO_HTTP) == 0 ? NULL : listener_fault(text);
+}
+
 static const struct option_row rows[] = {
 	{ .name = "name", .argument = "NAME", .kind = OPTION_TEXT, .into = &wanted.name, .section = "dispatcher",
 	    .check = check_name, .help = "name for people (default: host and process id)" },
@@ -63,7 +69,7 @@ static const struct option_row rows[] = {
 	    .preset = "10s", .min = SESSION_MIN_MS, .max = SESSION_MAX_MS, .section = "dispatcher",
 	    .help = "ZooKeeper session time-out to ask for" },
 	{ .name = "http-address", .argument = "ADDRESS", .kind = OPTION_TEXT, .into = &wanted.http_address,
-	    .preset = "127.0.0.1", .section = "dispatcher",
+	    .preset = "127.0.0.1", .section = "dispatcher", .check = check_http,
 	    .help = "where metrics and health are served, HOST[:PORT], or none; without a port any free one" },
 	{ 0 },
 };

@@ -94,11 +94,16 @@ drop(struct connections *c, struct connection *connection)
 	forget(c, connection);
 }
 
+/* That which has waited, or let us wait, longest: whoever is new has the time to ask, whatever the others do. */
 static void
 make_room(struct connections *c)
 {
-	while (HASH_COUNT(c->all) > CONNECTIONS_MAX && (c->lists[WAITS] || c->lists[ANSWERED]))
-		drop(c, c->lists[WAITS] ? c->lists[WAITS] : c->lists[ANSWERED]);
+	struct connection *waits, *answered;
+
+	while (HASH_COUNT(c->all) > CONNECTIONS_MAX && ((waits = c->lists[WAITS]) || c->lists[ANSWERED])) {
+		answered = c->lists[ANSWERED];
+		drop(c, !answered || (waits && waits->since_ms < answered->since_ms) ? waits : answered);
+	}
 }
 
 static void

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define NOT_ADDRESS "not HOST[:PORT]"
+#define ADDRESS_TEXT_MAX 256	/* longer ones are no names of hosts */
 #define BACKLOG 512	/* connections not yet accepted: beyond, a client tries again after a whole second */
 
 /* Splits in place; "::1" without brackets is a host. */
@@ -60,17 +62,26 @@ open_one(const struct addrinfo *info)
 	return -1;
 }
 
+const char *
+listener_fault(const char *address)
+{
+	const char *host, *port;
+	char copy[ADDRESS_TEXT_MAX];
+
+	return *address && strlen(address) < sizeof copy && split(strcpy(copy, address), &host, &port) ? NULL : NOT_ADDRESS;
+}
+
 int
 listener_open(const char *address, const char **why)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *list;
 	const char *host, *port;
-	char copy[256];
+	char copy[ADDRESS_TEXT_MAX];
 	int fd = -1;
 
 	errno = 0;
 	if (strlen(address) >= sizeof copy || !split(strcpy(copy, address), &host, &port)) {
-		*why = "not HOST[:PORT]";
+		*why = NOT_ADDRESS;
 		return -1;
 	}
 	int error = getaddrinfo(host, port, &hints, &list);

@@ -9,6 +9,8 @@
 
 #define ADDRESS_SIZE 80		/* "[ipv6%scope]:port" */
 
+/* NULL, or a phrase for people: what is wrong with an address, as far as that can be seen without asking anybody. */
+const char *listener_fault(const char *address);
 /* Listens at "host", "host:port", "[ipv6]:port" or ":port"; no port or 0 = any free one, no host = all addresses. Names are
  * resolved, which may block. Returns the descriptor, or -1 and a phrase for people in *why; errno is EADDRINUSE when somebody
  * else listens there. */

@@ -20,6 +20,7 @@
 #include "daemon/feed.h"
 #include "daemon/helper.h"
 #include "daemon/options.h"
+#include "io/listener.h"
 #include "io/self.h"
 #include "worker/options.h"
 
@@ -99,7 +100,7 @@ static const struct option_row rows[] = {
 	    .section = "worker", .live = true,
 	    .help = "how long tasks may go on after SIGTERM (default: as long as they take)" },
 	{ .name = "http-address", .argument = "ADDRESS", .kind = OPTION_TEXT, .into = &wanted.http_address,
-	    .section = "worker", .help = "where output, metrics and health are served, HOST[:PORT] (default: the address used towards ZooKeeper,\n"
+	    .section = "worker", .check = listener_fault, .help = "where output, metrics and health are served, HOST[:PORT] (default: the address used towards ZooKeeper,\n"
 	    "any free port)" },
 	{ 0 },
 };

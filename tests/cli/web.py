@@ -329,19 +329,25 @@ def crowd(server):
 
 
 def greedy(server):
-    """Asks on and on and reads nothing: it costs us little memory, others none of their time."""
+    """More than may be there ask on and on and read nothing: it costs us little memory, others none of their time."""
     before = memory(server)
-    greedy_ones = [server.connect() for _ in range(50)]
-    for peer in greedy_ones:
+    greedy_ones = []
+    for _ in range(CONNECTIONS_MAX + 50):
+        peer = socket.socket()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(server.address)
         peer.setblocking(False)
         try:
-            while True:
+            for _ in range(20):
                 peer.send(get(b"/metrics") * 100)
         except (BlockingIOError, ConnectionError):
             pass
+        greedy_ones.append(peer)
     began = time.monotonic()
     if server.ask(GOOD)[0] != 200 or time.monotonic() - began > 5:
         yield "beside those that do not read: answered after %.1f s" % (time.monotonic() - began)
+    if value_of(server, b"zkq_http_connections") > CONNECTIONS_MAX + 2:
+        yield "beside those that do not read there are %d" % value_of(server, b"zkq_http_connections")
     grown = memory(server) - before
     with open("/proc/%d/maps" % server.process.pid, encoding="utf-8") as file:
         sanitized = "libasan" in file.read()    # keeps what was freed
