@@ -21,6 +21,7 @@
 #include "io/process.h"
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define USE_MS 1000	/* the process table is not asked more often, whoever asks us */
 #define ANSWERS_MAX 64	/* kinds of answer that are counted: paths and codes are few */
 
 struct answer_count {
@@ -39,6 +40,9 @@ struct web {
 	struct web_conf conf;
 	struct http_server *http;
 	struct source sources[WEB_SOURCES];
+	struct process_use use;		/* of the main process, used_ms ago */
+	int64_t used_ms;
+	bool used;
 	struct answer_count answers[ANSWERS_MAX];
 	int answer_count;
 };
@@ -120,17 +124,21 @@ page_readyz(struct web *web, struct http_request *request)
 }
 
 static void
-add_process(struct metrics *metrics)
+add_process(struct web *web, struct metrics *metrics)
 {
-	struct process_use use;
+	const struct process_use *use = &web->use;
 
-	if (!process_use(getppid(), &use))
+	if (clock_boot_ms() - web->used_ms >= USE_MS) {
+		web->used = process_use(getppid(), &web->use);
+		web->used_ms = clock_boot_ms();
+	}
+	if (!web->used)
 		return;
-	metrics_value(metrics, METRIC_CPU, use.cpu_seconds);
-	metrics_value(metrics, METRIC_RSS, (double)use.rss_bytes);
-	metrics_value(metrics, METRIC_OPEN_FDS, use.open_fds);
-	metrics_value(metrics, METRIC_MAX_FDS, (double)use.max_fds);
-	metrics_value(metrics, METRIC_START_TIME, use.start_time);
+	metrics_value(metrics, METRIC_CPU, use->cpu_seconds);
+	metrics_value(metrics, METRIC_RSS, (double)use->rss_bytes);
+	metrics_value(metrics, METRIC_OPEN_FDS, use->open_fds);
+	metrics_value(metrics, METRIC_MAX_FDS, (double)use->max_fds);
+	metrics_value(metrics, METRIC_START_TIME, use->start_time);
 }
 
 static void
@@ -144,7 +152,7 @@ page_metrics(struct web *web, struct http_request *request)
 		return;
 	}
 	metrics_add(&metrics, METRIC_BUILD_INFO, 1, PACKAGE_VERSION, NULL);
-	add_process(&metrics);
+	add_process(web, &metrics);
 	for (int i = 0; i < web->answer_count; i++) {
 		snprintf(code, sizeof code, "%d", web->answers[i].code);
 		metrics_add(&metrics, METRIC_HTTP_REQUESTS, (double)web->answers[i].count, web->answers[i].path, code);
