@@ -269,6 +269,70 @@ requested(void *context, int index, int error, const struct zkq_info *info)
 	*(int *)context = error;
 }
 
+/* ---- how the cluster is, and rescue ---- */
+
+static struct zkq_ping_info pinged;
+static int pings, pings_done, done_error;
+
+static int
+stop_at_once(void *context, const struct zkq_purge_progress *progress)
+{
+	*(int64_t *)context = progress->deleted;
+	return 1;
+}
+
+static void
+take_ping(void *context, const struct zkq_ping_info *info)
+{
+	(void)context;
+	pings++;
+	pinged = *info;
+	CHECK(info->server && strstr(info->server, ":"));
+	/* What blocks is not for callbacks. */
+	CHECK(zkq_ping_wait(handle, 1000, take_ping, NULL) == ZKQ_EINVAL);
+	CHECK(zkq_purge_wait(handle, "/x", NULL, 1000, NULL, NULL) == ZKQ_EINVAL);
+}
+
+static void
+ping_done(void *context, int error, int total)
+{
+	(void)context;
+	done_error = error;
+	pings_done += error == ZKQ_OK ? total : 1;
+}
+
+/* Two at once, as a program with a loop of its own asks. */
+static void
+ping_twice(void)
+{
+	pings = pings_done = 0;
+	CHECK(zkq_ping(handle, NULL, ping_done, NULL) == ZKQ_EINVAL);
+	CHECK(zkq_ping(handle, take_ping, ping_done, NULL) == ZKQ_OK);
+	CHECK(zkq_ping(handle, take_ping, ping_done, NULL) == ZKQ_OK);
+	while (pings_done < 2)
+		handle_turn(handle, link_now_ms() + 30000, NULL, 0);
+	CHECK(pings == 2 && done_error == ZKQ_OK);
+	CHECK(pinged.session_timeout_ms == SESSION_MS && pinged.round_trip_ms > 0 && !pinged.leader);
+}
+
+static void
+check_purge(void)
+{
+	int64_t deleted = -1;
+
+	CHECK(zkq_purge_check(handle, "/zkq/queues") == ZKQ_EEXIST);
+	CHECK(zkq_purge_check(handle, "/zkqueue") == ZKQ_OK);
+	CHECK(zkq_purge_check(handle, "/") == ZKQ_EINVAL && zkq_purge_check(handle, NULL) == ZKQ_EINVAL);
+	CHECK(zkq_purge_check(handle, "/zookeeper/config") == ZKQ_EINVAL && zkq_purge_check(handle, "x") == ZKQ_EINVAL);
+	CHECK(zkq_purge_check(handle, "/a//b") == ZKQ_EINVAL && zkq_purge_check(handle, "/a/") == ZKQ_EINVAL);
+	CHECK(zkq_purge_wait(handle, "/nowhere", NULL, 10000, NULL, NULL) == ZKQ_ENOENT);
+	CHECK(zkq_purge_wait(handle, "/zkq", NULL, 10000, NULL, NULL) == ZKQ_EEXIST);
+	/* Told to stop at the first word, which comes before much is gone. */
+	struct zkq_purge_options options = { .size = sizeof options, .force = 1, .recursive = 1, .rate = 1 };
+	CHECK(zkq_purge_wait(handle, "/zkq/queues/default/done", &options, 10000, stop_at_once, &deleted) == ZKQ_ECANCELLED);
+	CHECK(deleted >= 0 && deleted < MANY);
+}
+
 int
 main(void)
 {
@@ -280,6 +344,8 @@ main(void)
 	handle = open_handle(NULL);
 	story = "no tree";
 	CHECK(zkq_submit_wait(handle, NULL, &one, 10000, id) == ZKQ_ENOTREE);
+	ping_twice();
+	CHECK(!pinged.tree);
 	story = "one task";
 	make_tree();
 	CHECK(zkq_submit_wait(handle, NULL, &one, 10000, id) == ZKQ_OK);
@@ -307,6 +373,10 @@ main(void)
 	printf("%d results: %lld ms\n", MANY, (long long)(link_now_ms() - begun));
 	CHECK(zkq_cancel_wait(handle, &which, 1, NULL, 10000, requested, &error) == ZKQ_OK);
 	CHECK(error == ZKQ_EENDED);
+	story = "ping and purge";
+	ping_twice();
+	CHECK(pinged.tree);
+	check_purge();
 	story = "the server is killed and comes back";
 	submit_many(false, server_kill, server_restart);
 	CHECK(accepted == MANY);
