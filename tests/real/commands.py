@@ -196,7 +196,7 @@ class Commands(unittest.TestCase):
             done = subprocess.run("zkq run -- yes | head -1", shell=True, env=dev.environment, capture_output=True,
                                   timeout=30, check=False)
             self.assertEqual(done.stdout, b"y\n")
-            wait_until(lambda: not json.loads(dev.run("status", "--json").stdout)["items"], 20, "nothing runs")
+            wait_until(lambda: not json.loads(dev.run("status", "--json", "-s", "running,stopping").stdout)["items"], 20, "nothing runs")
 
     def test_started_again(self):
         """Who follows a task whose worker is lost gets the output of both attempts, and is told which is which."""
