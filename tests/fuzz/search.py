@@ -21,6 +21,7 @@ KEPT_BYTES = 24 * 1024      # of each target: enough for most of them, and the t
 TARGETS = {
     'answer': (1000, 'http'),
     'conf': (600, 'conf'),
+    'dump': (500, 'json'),
     'duration': (64, 'duration'),
     'http': (1000, 'http'),
     'json': (500, 'json'),
