@@ -101,7 +101,7 @@ def name_of_129(place):
 
 def many(place):
     """Many at once; each ends once."""
-    count = 1000 if place.quick else 20000
+    count = 1000 if place.quick else 4000
     pending = [place.client.create_async("/zkq%s/inbox/t-" % QUEUE, b'{"noop":true}', sequence=True) for _ in range(count)]
     names = [one.get(60).rpartition("/")[2] for one in pending]
     left = list(names)
@@ -199,7 +199,7 @@ def unknown_worker(place):
 
 def hidden(place):
     """What nobody may read, where leaders look when they take over; and reports of other shapes."""
-    for path in ("/workers/hidden", "/queues/hidden", "/logkeys/hidden", "/drain/hidden"):
+    for path in ("/assign/hidden.abcd1234", "/workers/hidden", "/queues/hidden", "/logkeys/hidden", "/drain/hidden"):
         place.client.create("/zkq" + path, b"{}", makepath=True, acl=acl("create", "delete"))
     for i, text in enumerate(("", "{}", "[]", '{"v":1,"r":0}', '{"v":1,"r":4294967295,"lost_after":1e308}', '{"v":1,"r":1,"lost_after":-1}',
                               '{"v":1,"r":1,"low":-1}', '{"v":1,"r":1,"lost_after":1,"low":1e18}', '{"v":1,"r":1,"done":["9-1","x"]}',

@@ -94,6 +94,7 @@ folder_free(struct dispatcher *d, struct folder *folder)
 	poll_free(d, folder->report);
 	poll_free(d, folder->live_poll);
 	poll_free(d, folder->record);
+	poll_free(d, folder->count);
 	HASH_DEL(d->folders, folder);
 	free(folder->done);
 	free(folder->returned);
@@ -275,6 +276,44 @@ orders_listed(struct dispatcher *d, struct folder *folder, const struct reply *r
 	}
 }
 
+/* Nothing below it can be a claim, so whoever takes over need not know it; what holds something may hold claims. */
+static void
+folder_counted(struct dispatcher *d, struct poll *poll, const struct reply *reply)
+{
+	struct folder *folder = poll->owner;
+
+	if (reply->rc == RC_NONODE) {
+		folder_vanished(d, folder);
+		return;
+	}
+	if (reply->rc != RC_OK || folder->listed)
+		return;
+	if (!folder->bad_said)
+		plan_note(d->plan, NOTE_ERROR, "worker %s: its folder of incarnation %s may not be listed: %s", folder->worker, folder->inc,
+		    reply->stat.children == 0 ? "it is empty, and left alone" :
+		    "it may hold claims: a leader gives out nothing before it can list it, or it is removed");
+	folder->bad_said = true;
+	if (reply->stat.children > 0)
+		return;
+	folder->draining = folder->taken = true;
+	leader_folders_read(d);
+}
+
+/* It is tried again: a person may have mended it. */
+static void
+folder_refused(struct dispatcher *d, struct folder *folder)
+{
+	if (folder->listed && !folder->bad_said) {
+		plan_note(d->plan, NOTE_WARNING, "worker %s: its claims can no longer be listed: not allowed", folder->worker);
+		folder->bad_said = true;
+	}
+	if (!folder->count)
+		folder->count = poll_new(d, REQ_EXISTS, folder->list->node, REC_NONE, false, folder_counted, folder);
+	if (folder->count)
+		poll_want(d, folder->count);
+	poll_want_at(d, folder->list, d->now_ms + CLASS_PAUSE_MS);
+}
+
 static void
 folder_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 {
@@ -283,6 +322,10 @@ folder_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply
 
 	if (reply->rc == RC_NONODE) {
 		folder_vanished(d, folder);
+		return;
+	}
+	if (reply->rc == RC_NOAUTH) {
+		folder_refused(d, folder);
 		return;
 	}
 	if (reply->rc != RC_OK) {

@@ -360,6 +360,7 @@ struct folder {
 	char inc[INC_MAX + 1];
 	UT_hash_handle hh;
 	struct poll *list, *report, *live_poll, *record;
+	struct poll *count;	/* how many children it has, when it may not be listed; NULL at other times */
 	bool in_tree;		/* in the listing of assign at hand */
 	bool listed, reported, taken;	/* taken: all of it has been read once */
 	bool record_read, bad_said, gone;
