@@ -14,7 +14,7 @@
 static const char *reason;
 
 static const struct option_row options[] = {
-	{ .name = "reason", .argument = "TEXT", .kind = OPTION_TEXT, .into = &reason, .help = "stored with the request, as long as that stands" },
+	{ .name = "reason", .argument = "TEXT", .kind = OPTION_TEXT, .into = &reason, .help = "stored with the request, and in the result of a task that waited" },
 	{ 0 },
 };
 

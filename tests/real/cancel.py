@@ -13,10 +13,13 @@ class Cancel(unittest.TestCase):
             ledger = Ledger(cluster.folder)
             cluster.dispatcher("d1")
             cluster.ready(0)
-            waiting, = cluster.submit("true")
-            done = cluster.zkq("cancel", waiting)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual(cluster.result(waiting)["state"], "cancelled")
+            for given, kept in ((None, "cancelled"), ("too slow", "too slow"), ("\u00e4" * 200, "\u00e4" * 100), ("x" + "\u00e4" * 200,
+                                "x" + "\u00e4" * 99)):
+                waiting, = cluster.submit("true")
+                done = cluster.zkq("cancel", *(["--reason=" + given] if given else []), waiting)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                result = cluster.result(waiting)
+                self.assertEqual((result["state"], result["reason"]), ("cancelled", kept))
             cluster.worker("w1", 1)
             cluster.ready(1)
             busy, = cluster.submit("sh", "-c", 'echo $$ >> "$1"; exec sleep 1000', "sh", ledger.path)

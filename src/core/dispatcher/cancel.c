@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define REASON_MAX 200	/* bytes of a person's words in a result: many results lie in the ensemble's heap */
+
 /* ---- ending a waiting task ---- */
 
 struct ending {
@@ -82,8 +84,22 @@ ended(struct dispatcher *d, struct act *act, const struct reply *reply)
 		end_refused(d, wish, task, act->mark, reply);
 }
 
+/* The words of who asked, in the plan's arena, cut between two characters; without any, the word of the state. */
+static const char *
+words_of(struct dispatcher *d, const char *reason)
+{
+	size_t len = reason ? strlen(reason) : 0;
+
+	if (!len)
+		return "cancelled";
+	if (len > REASON_MAX)
+		for (len = REASON_MAX; len > 0 && ((unsigned char)reason[len] & 0xc0) == 0x80;)
+			len--;
+	return arena_copy(&d->plan->arena, reason, len);
+}
+
 static void
-end(struct dispatcher *d, struct wish *wish, struct task *task)
+end(struct dispatcher *d, struct wish *wish, struct task *task, const char *reason)
 {
 	struct segment *segment = task->segment;
 	struct record record = { .kind = REC_RESULT };
@@ -96,7 +112,7 @@ end(struct dispatcher *d, struct wish *wish, struct task *task)
 	result->seg = segment->seg;
 	strcpy(result->token, task->token);
 	result->outcome.state = STATE_CANCELLED;
-	result->outcome.reason = "cancelled";
+	result->outcome.reason = words_of(d, reason);
 	result->attempt = task->runs;
 	result->by = d->by;
 	result->at_wall_ms = d->wall_ms;
@@ -112,9 +128,38 @@ end(struct dispatcher *d, struct wish *wish, struct task *task)
 	}
 	add_create(d->plan, act->multi, node_of_token(NODE_RESULT, segment->queue->name, segment->seg, task->token), 0,
 	    &record);
+}
+
+/* What cannot be read is no reason not to fulfil it. */
+static void
+wish_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
+{
+	struct wish *wish = poll->owner;
+	struct task *task = wish->task;
+	bool told = reply->rc == RC_OK && !reply->bad;
+
+	poll_free(d, wish->fetch);
+	wish->fetch = NULL;
+	wish->task = NULL;
+	if (reply->rc != RC_NONODE) {
+		end(d, wish, task, told ? reply->record.wish.reason : NULL);
+		return;
+	}
+	wish_busy(wish, false);
+	task->segment->acts--;
+	task_leave(d, task);
+	wish_withdrawn(d, wish);
+}
+
+static void
+begin(struct dispatcher *d, struct wish *wish, struct task *task)
+{
 	task->phase = TASK_ENDING;
+	task->segment->acts++;
 	wish_busy(wish, true);
-	segment->acts++;
+	wish->task = task;
+	wish->fetch = poll_new(d, REQ_GET, wish_node(wish), REC_WISH, false, wish_read, wish);
+	poll_want(d, wish->fetch);
 }
 
 /* ---- killing a claimed one ---- */
@@ -171,7 +216,7 @@ cancel_act_on(struct dispatcher *d, struct wish *wish, struct task *task)
 		/* fall through */
 	case TASK_UNREAD:
 		if (task->segment->retries_listed && task->retry_known)
-			end(d, wish, task);
+			begin(d, wish, task);
 		else
 			task_wait(d, task);	/* comes back here when its retry record is known */
 		return true;

@@ -25,9 +25,10 @@ struct wish {
 	enum stage stage;
 	uint32_t mark;
 	int64_t not_before_ms;
-	/* of an update that is being fulfilled: */
+	/* of one that is being fulfilled: */
 	struct poll *fetch;
 	struct task *task;
+	/* of an update: */
 	struct rec_update wanted;
 	int32_t version;
 	bool whole;
