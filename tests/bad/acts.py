@@ -29,10 +29,20 @@ def stays(place, *names):
     return check
 
 
-def with_child(place):
-    name = place.inbox(TRUE, "with-child", ephemeral=False)
-    place.create("%s/inbox/%s/child" % (QUEUE, name), b"x")
+def put_with_child(place, name, **more):
+    """Both at once: else the leader may move it before the child is there."""
+    path = "/zkq%s/inbox/%s" % (QUEUE, name)
+    both = place.client.transaction()
+    both.create(path, TRUE, **more)
+    both.create(path + "/child", b"x")
+    refused = [one for one in both.commit() if isinstance(one, Exception)]
+    if refused:
+        raise refused[0]
     return stays(place, name)
+
+
+def with_child(place):
+    return put_with_child(place, "with-child")
 
 
 def unreadable(place):
@@ -40,9 +50,7 @@ def unreadable(place):
 
 
 def unreadable_with_child(place):
-    name = place.inbox(TRUE, "unremovable", acl=acl("create"))
-    place.create("%s/inbox/%s/child" % (QUEUE, name), b"x")
-    return stays(place, name)
+    return put_with_child(place, "unremovable", acl=acl("create"))
 
 
 def ephemeral(place):
@@ -138,13 +146,16 @@ def deleted(place):
 # ---- tasks, claims, workers, leaders ----
 
 def task_with_child(place, *children):
-    """A task that runs while children come below it: its id, its path."""
-    one, = place.cluster.submit("sleep", "0.4")
+    """A task that ends when these children are below it: its id, its path."""
+    flag = "%s/children-%d" % (place.cluster.folder, len(children))
+    one, = place.cluster.submit("sh", "-c", "until test -e %s; do sleep 0.05; done" % flag)
     token = one.split(".")[2]
     segment = "/zkq%s/tasks/%s" % (QUEUE, one.split(".")[1])
     name = place.cluster.wait(lambda: [name for name in place.client.get_children(segment) if ".%s-" % token in name], 10, "the task")[0]
     for child in children:
         place.client.create("%s/%s/%s" % (segment, name, child), b"x")
+    with open(flag, "wb"):
+        pass
     return one, "%s/%s" % (segment, name)
 
 
