@@ -51,7 +51,7 @@ enum zkq_error {
 	ZKQ_ESYSTEM = -13,	/* the system refused something; errno tells */
 	ZKQ_ECANCELLED = -14,	/* the handle was freed before the answer came */
 	ZKQ_EEXIST = -15,	/* there already */
-	ZKQ_EBUSY = -16,	/* the task does not wait: a worker has it */
+	ZKQ_EBUSY = -16,	/* in use: a worker has the task; the queue is not empty */
 };
 
 /* One phrase, static, never NULL. */
@@ -435,6 +435,7 @@ struct zkq_queue_info {
 	const char *paused_by, *paused_reason;
 	int64_t paused_until_ms;	/* on the ensemble's clock; 0 = until it is resumed */
 	int64_t paused_left_ms;		/* until then, from the ensemble's clock to ours; -1 = without end */
+	int deleting;			/* it takes no more tasks, and is deleted when those that it has have ended */
 	int64_t waiting, running, results, dead, inbox;
 	int workers;			/* that serve it, lost and draining ones not counted */
 	int slots;			/* of these */
@@ -456,8 +457,13 @@ int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, int6
     int timeout_ms);
 
 /* Makes an empty queue with the default configuration, whole or not at all: ZKQ_OK, ZKQ_EEXIST, ZKQ_ENOTREE ... ZKQ_EUNKNOWN:
- * perhaps. Blocking. */
+ * perhaps; ZKQ_EBUSY: one of this name is still being deleted. Blocking. */
 int zkq_queue_create_wait(struct zkq *handle, const char *queue, int timeout_ms);
+/* Deletes a queue and waits until it is gone. Without force only an empty one: ZKQ_EBUSY when there are tasks, results or
+ * dead letters in it; a task that comes in while it is looked at still runs to its end. With force running tasks are
+ * killed, and everything in it is lost. ZKQ_ENOQUEUE: there is none. ZKQ_ETIMEOUT: asked for, takes no more tasks, and
+ * goes when a dispatcher has seen to it, and its last task has ended. Blocking. */
+int zkq_queue_delete_wait(struct zkq *handle, const char *queue, int force, int timeout_ms);
 
 /* ---- output of a task ---- */
 

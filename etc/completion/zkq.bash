@@ -15,6 +15,7 @@ _zkq_own()
 	wait) echo '--any --progress' ;;
 	cancel) echo '--reason=' ;;
 	update) echo '--priority= --time-limit=' ;;
+	'queue delete') echo '--force --yes' ;;
 	'queue pause') echo '--for= --reason=' ;;
 	logs) echo '--follow --lines= --attempt= --stdout --stderr --timestamps --raw' ;;
 	results) echo '--csv' ;;
@@ -85,7 +86,7 @@ _zkq()
 	worker | queue | admin)
 		local words=list
 		[[ $command == admin ]] && words='export import fsck'
-		[[ $command == queue ]] && words='list show create pause resume'
+		[[ $command == queue ]] && words='list show create pause resume delete'
 		if [[ $COMP_CWORD -eq $at && $cur != -* ]]; then
 			COMPREPLY=($(compgen -W "$words" -- "$cur"))
 			return

@@ -32,7 +32,7 @@ struct command {
 
 extern const struct command command_admin_export, command_admin_import, command_admin_fsck, command_doctor, command_purge, command_ping, command_logs, command_submit, command_run, command_status, command_show, command_explain, command_wait, command_cancel, command_update,
     command_results, command_worker_list, command_queue_list, command_queue_show, command_queue_create,
-    command_queue_pause, command_queue_resume, command_dev;
+    command_queue_pause, command_queue_resume, command_queue_delete, command_dev;
 
 /* The common options. */
 struct settings {

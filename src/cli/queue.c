@@ -43,6 +43,8 @@ add_json(struct jsonout *json, const struct zkq_queue_info *info)
 		jsonout_time(json, "paused_until", info->paused_until_ms);
 		jsonout_seconds(json, "paused_left_seconds", info->paused_left_ms);
 	}
+	if (info->deleting)
+		jsonout_bool(json, "deleting", true);
 	jsonout_string(json, "reason", info->reason);
 	jsonout_number(json, "waiting", info->waiting);
 	jsonout_number(json, "running", info->running);
@@ -94,7 +96,7 @@ add(void *context, const struct zkq_queue_info *info)
 	pause_note(info, note, sizeof note);
 	if (!info->paused && info->reason && info->waiting + info->inbox > 0)
 		snprintf(note, sizeof note, "(%s)", info->reason);
-	table_row(listing.table, (const char *[COLUMNS]){ info->name, info->paused ? "paused" : "active", number[0], number[1],
+	table_row(listing.table, (const char *[COLUMNS]){ info->name, info->deleting ? "deleting" : info->paused ? "paused" : "active", number[0], number[1],
 	    slots, number[2], info->oldest_ms < 0 ? NULL : duration_short(info->oldest_ms < 1000 ? 0 : info->oldest_ms, oldest),
 	    number[3], number[4], note, info->reason, number[5], number[6], number[7] });
 	if (info->paused)
@@ -140,7 +142,7 @@ print_long(const struct zkq_queue_info *info)
 	char oldest[DURATION_SIZE], left[DURATION_SIZE], until[32];
 
 	printf("%-10s%s\n", "Queue", info->name);
-	printf("%-10s%s", "State", info->paused ? "paused" : "active");
+	printf("%-10s%s", "State", info->deleting ? "deleting" : info->paused ? "paused" : "active");
 	if (info->paused && info->paused_reason) {
 		fputs("  \"", stdout);
 		terminal_write(stdout, info->paused_reason, strlen(info->paused_reason), false);
@@ -226,7 +228,9 @@ create(int argc, char **argv)
 	} else if (error == ZKQ_OK && !settings.quiet) {
 		cli_say("%s: created; workers take tasks of the queues that they were started with", argv[0]);
 	}
-	if (error == ZKQ_EINVAL)
+	if (error == ZKQ_EBUSY)
+		code = cli_fail(EXIT_TEMPORARY, "Deleting", NULL, true, "%s: the queue of this name is still being deleted", argv[0]);
+	else if (error == ZKQ_EINVAL)
 		code = cli_fail(EXIT_DATA, "Invalid", NULL, false, "%s: not a name for a queue: a letter or digit, then up to 31 of "
 		    "a-z 0-9 _ -", argv[0]);
 	else if (error != ZKQ_OK)

@@ -73,6 +73,8 @@ refused(struct zkq *handle, const struct answer *answer)
 		return cli_fail(EXIT_TEMPORARY, "QueueFull", NULL, true, "queue %s is full for now%s%s: not accepted, try again later",
 		    task_queue(), detail ? ": " : "", detail ? detail : "");
 	case ZKQ_ENOQUEUE:
+		if (detail)
+			return cli_fail(EXIT_DATA, "NoQueue", NULL, true, "queue %s: %s", task_queue(), detail);
 		return cli_fail(EXIT_DATA, "NoQueue", NULL, true, "%s: no such queue%s", task_queue(),
 		    cli_queue_hint(handle, task_queue(), hint));
 	default:

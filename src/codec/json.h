@@ -57,5 +57,7 @@ uint64_t class_default_hash(void);
  * configuration, keeping the rest. text may be NULL or empty. NULL when memory runs out or text is not an object. */
 const char *queue_text_paused(struct arena *arena, const char *text, bool paused, int64_t for_ms, const char *by,
     const char *reason, int64_t wall_ms);
+/* The same for the mark that it is to be deleted. */
+const char *queue_text_deleting(struct arena *arena, const char *text, bool force, const char *by, int64_t wall_ms);
 
 #endif

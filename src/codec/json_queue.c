@@ -43,6 +43,14 @@ encode_queue(struct text *text, const struct rec_queue *queue)
 		text_int(text, "retain_bytes", queue->retain_bytes);
 	if (queue->waiting_max > 0)
 		text_int(text, "waiting_max", queue->waiting_max);
+	if (queue->deleting)
+		text_bool(text, "deleting", true);
+	if (queue->delete_force)
+		text_bool(text, "delete_force", true);
+	if (queue->deleted) {
+		text_bool(text, "deleted", true);
+		text_uint(text, "next", queue->next);
+	}
 }
 
 void
@@ -56,6 +64,10 @@ decode_queue(struct reader *reader, const char *data, size_t len, struct rec_que
 	queue->retain_count = read_int(reader, "retain_count", 0, INT64_MAX, RETAIN_COUNT);
 	queue->retain_bytes = read_int(reader, "retain_bytes", 0, INT64_MAX, RETAIN_BYTES);
 	queue->waiting_max = read_int(reader, "waiting_max", 0, INT64_MAX, WAITING_DEFAULT_MAX);
+	queue->deleting = read_bool(reader, "deleting", false);
+	queue->delete_force = read_bool(reader, "delete_force", false);
+	queue->deleted = read_bool(reader, "deleted", false);
+	queue->next = (uint32_t)read_int(reader, "next", 0, UINT32_MAX - 1, 0);
 	queue->text = one_line(reader->arena, data, len);
 }
 
@@ -129,6 +141,27 @@ queue_text_paused(struct arena *arena, const char *text, bool paused, int64_t fo
 	const char *changed = NULL;
 
 	if (json_is_object(object) && put_pause(object, paused, for_ms, by, reason, wall_ms)) {
+		char *line = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
+
+		changed = arena_string(arena, line);
+		free(line);
+	}
+	json_decref(object);
+	return changed;
+}
+
+const char *
+queue_text_deleting(struct arena *arena, const char *text, bool force, const char *by, int64_t wall_ms)
+{
+	json_t *object = text && *text ? parse(arena, text, strlen(text), NULL) : json_object();
+	const char *changed = NULL;
+	char at[25];
+
+	time_write(wall_ms, at);
+	if (json_is_object(object) && (json_object_get(object, "v") || json_object_set_new(object, "v", json_integer(1)) == 0) &&
+	    json_object_set_new(object, "deleting", json_true()) == 0 &&
+	    json_object_set_new(object, "delete_force", json_boolean(force)) == 0 && put_string(object, "by", by) &&
+	    put_string(object, "at", at)) {
 		char *line = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 		changed = arena_string(arena, line);

@@ -530,6 +530,8 @@ static const struct {
 	[NODE_KEYS] = { NODE_QUEUE, "keys", NULL, NULL },
 	[NODE_KEY_DIR] = { NODE_KEYS, NULL, write_key_dir, read_key_dir },
 	[NODE_KEY] = { NODE_KEY_DIR, NULL, write_hash, read_key },
+	[NODE_RETIRED_ALL] = { NODE_ROOT, "retired", NULL, NULL },
+	[NODE_RETIRED] = { NODE_RETIRED_ALL, NULL, write_queue, read_queue },
 	[NODE_DRAIN] = { NODE_ROOT, "drain", NULL, NULL },
 	[NODE_DRAIN_WORKER] = { NODE_DRAIN, NULL, write_worker, read_worker },
 };

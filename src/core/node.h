@@ -60,6 +60,8 @@ enum node_kind {
 	NODE_KEYS,		/* R/queues/<queue>/keys */
 	NODE_KEY_DIR,		/* .../keys/<2 hex>: from the top byte of hash */
 	NODE_KEY,		/* .../keys/<2 hex>/<hash> */
+	NODE_RETIRED_ALL,	/* R/retired */
+	NODE_RETIRED,		/* R/retired/<queue>: data = the first segment that a queue of this name may have */
 	NODE_DRAIN,		/* R/drain */
 	NODE_DRAIN_WORKER,	/* R/drain/<worker> */
 	NODE_KINDS
@@ -105,14 +107,14 @@ struct node {
 
 /* Constructors; each returns a node whose other fields are zero. Strings longer than their
  * limit are a mistake of the caller (assert). */
-struct node node_plain(enum node_kind kind);				/* ROOT ELECTION WORKERS LOGKEYS ASSIGN QUEUES DRAIN */
+struct node node_plain(enum node_kind kind);				/* ROOT ELECTION WORKERS LOGKEYS ASSIGN QUEUES RETIRED_ALL DRAIN */
 struct node node_of_worker(enum node_kind kind, const char *worker);	/* WORKER LOGKEY DRAIN_WORKER */
 struct node node_folder(const char *worker, const char *inc);
 struct node node_live(const char *worker, const char *inc, uint32_t r);
 struct node node_order(const char *worker, const char *inc, uint64_t n, enum verb verb);
 struct node node_claim(const char *worker, const char *inc, uint64_t n, const char *queue, uint32_t seg,
     const struct task_name *task, uint32_t run, struct fence fence);
-struct node node_of_queue(enum node_kind kind, const char *queue);	/* QUEUE and the folders right below it */
+struct node node_of_queue(enum node_kind kind, const char *queue);	/* QUEUE and the folders right below it, RETIRED */
 struct node node_of_segment(enum node_kind kind, const char *queue, uint32_t seg);	/* *_SEG SEGMENT SHARD */
 struct node node_task(const char *queue, uint32_t seg, const struct task_name *task);
 struct node node_of_token(enum node_kind kind, const char *queue, uint32_t seg, const char *token); /* RETRY RESULT DEAD HOLD CANCEL UPDATE */

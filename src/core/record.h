@@ -25,7 +25,7 @@ enum record_kind {
 	REC_REPORT,	/* NODE_FOLDER */
 	REC_STARTED,	/* NODE_CLAIM marked "started"; a claim without the mark has no data */
 	REC_RETRY,	/* NODE_RETRY */
-	REC_TAIL,	/* NODE_TASKS */
+	REC_TAIL,	/* NODE_TASKS, NODE_RETIRED */
 	REC_QUEUE,	/* NODE_QUEUE */
 	REC_CLASS,	/* NODE_CLASS */
 	REC_STAMP,	/* NODE_DONE_SEG once its segment is deleted */
@@ -179,6 +179,10 @@ struct rec_queue {
 	const char *paused_by, *paused_reason;
 	int64_t retain_age_ms, retain_count, retain_bytes;	/* defaults of limits.h when absent */
 	int64_t waiting_max;
+	bool deleting;		/* takes no more tasks; deleted when those that it has have ended */
+	bool delete_force;	/* ... these are not waited for */
+	bool deleted;		/* nothing of it counts any more; what is left in it is being removed */
+	uint32_t next;		/* deleted: the first segment that a later queue of this name may have */
 	const char *text;	/* the JSON as read, so that a rewrite keeps unknown fields; may be NULL */
 };
 

@@ -42,7 +42,7 @@ zkq_strerror(int error)
 	case ZKQ_EEXIST:
 		return "there already";
 	case ZKQ_EBUSY:
-		return "it does not wait any more: a worker has it";
+		return "in use: a worker has the task, or the queue is not empty";
 	default:
 		return "unknown error";
 	}

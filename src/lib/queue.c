@@ -230,7 +230,7 @@ give_queue(struct queues *queues, const struct queue_seen *queue)
 {
 	const struct claims *claims = &queues->scene.claims;
 	struct zkq_queue_info info = { .name = queue->name, .results = queue->results, .dead = queue->dead,
-		.inbox = queue->inbox, .oldest_ms = -1, .json = queue->json };
+		.inbox = queue->inbox, .deleting = queue->conf.deleting, .oldest_ms = -1, .json = queue->json };
 	int64_t now = queues->newest_ms > link_wall_ms() ? queues->newest_ms : link_wall_ms();
 	int64_t pause_end = queue_pause_end(&queue->conf, queue->mtime_ms);
 
@@ -259,7 +259,7 @@ give_queues(struct query *query)
 	int error = queues->arena.failed ? ZKQ_ENOMEM : ZKQ_OK;
 
 	for (int i = 0; i < queues->count && error == ZKQ_OK; i++) {
-		if (!queues->list[i].there)
+		if (!queues->list[i].there || queues->list[i].conf.deleted)
 			continue;	/* deleted meanwhile */
 		query->total++;
 		error = give_queue(queues, &queues->list[i]);
@@ -389,49 +389,4 @@ zkq_queue_pause_wait(struct zkq *handle, const char *name, int paused, int64_t f
 	reads_free(&pausing.queues.query.reads);
 	arena_free(&pausing.queues.arena);
 	return error;
-}
-
-/* ---- create ---- */
-
-/* All in one multi, so that nobody ever sees a part of a queue. */
-static void
-plan_queue(struct plan *plan, const char *name)
-{
-	static const enum node_kind folders[] = { NODE_CLASSES, NODE_INBOX, NODE_MOVED, NODE_RETRY_ALL, NODE_DONE_ALL,
-		NODE_DEAD_ALL, NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_UPDATE_ALL, NODE_KEYS };
-	static const enum node_kind firsts[] = { NODE_SEGMENT, NODE_RETRY_SEG, NODE_DONE_SEG, NODE_DEAD_SEG };
-	struct record config = { .kind = REC_QUEUE }, tail = { .kind = REC_TAIL };
-	struct request *multi = plan_multi(plan, 0, 0);
-
-	config.queue = (struct rec_queue){ .retain_age_ms = RETAIN_AGE_MS, .retain_count = RETAIN_COUNT,
-		.retain_bytes = RETAIN_BYTES, .waiting_max = WAITING_DEFAULT_MAX };
-	add_create(plan, multi, node_of_queue(NODE_QUEUE, name), 0, &config);
-	add_create(plan, multi, node_of_queue(NODE_TASKS, name), 0, &tail);
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-		add_create(plan, multi, node_of_queue(folders[i], name), 0, NULL);
-	for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++)
-		add_create(plan, multi, node_of_segment(firsts[i], name, 0), 0, NULL);
-}
-
-static void
-take_created(void *context, const struct reply *reply)
-{
-	*(enum rc *)context = reply->rc;
-}
-
-int
-zkq_queue_create_wait(struct zkq *handle, const char *name, int timeout_ms)
-{
-	struct reads reads = { .left = 0 };
-	enum rc rc = RC_OK;
-
-	if (handle->inside || !name || !queue_name_ok(name))
-		return ZKQ_EINVAL;
-	plan_queue(&reads.plan, name);
-	int error = reads_run(handle, &reads, take_created, &rc, deadline_after(timeout_ms));
-	reads_free(&reads);
-	if (error != ZKQ_OK)
-		return error;
-	return rc == RC_NODEEXISTS ? ZKQ_EEXIST : rc == RC_NONODE ? ZKQ_ENOTREE : rc == RC_UNKNOWN ? ZKQ_EUNKNOWN :
-	    error_of_rc(rc);
 }

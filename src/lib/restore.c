@@ -192,7 +192,7 @@ static void
 emit_queue(struct restore *restore, const char *queue, int index)
 {
 	static const enum node_kind folders[] = { NODE_CLASSES, NODE_INBOX, NODE_MOVED, NODE_RETRY_ALL, NODE_DONE_ALL,
-		NODE_DEAD_ALL, NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_KEYS };
+		NODE_DEAD_ALL, NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_UPDATE_ALL, NODE_KEYS };
 	static const enum node_kind firsts[] = { NODE_SEGMENT, NODE_RETRY_SEG, NODE_DONE_SEG, NODE_DEAD_SEG };
 	struct record tail = { .kind = REC_TAIL };
 	int tasks = -1;
@@ -437,6 +437,7 @@ emit_one(struct restore *restore, int index)
 		break;
 	case NODE_DEAD_SEG:
 	case NODE_CANCEL_SEG:
+	case NODE_UPDATE_SEG:
 	case NODE_HOLD_SEG:
 		if (node->kind == NODE_DEAD_SEG ? !lives(restore, node->queue, node->seg) : lives(restore, node->queue,
 		    node->seg))
@@ -454,6 +455,7 @@ emit_one(struct restore *restore, int index)
 			emit_same(restore, index, 0);
 		break;
 	case NODE_CANCEL:
+	case NODE_UPDATE:
 	case NODE_HOLD:
 		if (waits(restore, node))
 			emit_same(restore, index, 0);
@@ -472,6 +474,7 @@ emit_one(struct restore *restore, int index)
 		restore->info->dead++;
 		emit_same(restore, index, 0);
 		break;
+	case NODE_RETIRED:
 	case NODE_CLASS:
 	case NODE_SHARD:
 	case NODE_KEY_DIR:
@@ -496,7 +499,7 @@ int
 restore_make(struct restore *restore, const struct dump *znodes, int count, const char *by, int64_t wall_ms,
     struct zkq_import_info *info)
 {
-	static const enum node_kind parts[] = { NODE_ELECTION, NODE_WORKERS, NODE_LOGKEYS, NODE_ASSIGN, NODE_QUEUES,
+	static const enum node_kind parts[] = { NODE_ELECTION, NODE_WORKERS, NODE_LOGKEYS, NODE_ASSIGN, NODE_QUEUES, NODE_RETIRED_ALL,
 	    NODE_DRAIN };
 
 	*restore = (struct restore){ .znodes = znodes, .znode_count = count, .by = by, .wall_ms = wall_ms, .info = info };

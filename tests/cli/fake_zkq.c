@@ -654,6 +654,13 @@ zkq_queues(struct zkq *handle, zkq_queue_fn *callback, zkq_done_fn *done, void *
 }
 
 int
+zkq_queue_delete_wait(struct zkq *handle, const char *queue, int force, int timeout_ms)
+{
+	(void)handle, (void)timeout_ms;
+	return strcmp(queue, "default") != 0 ? ZKQ_ENOQUEUE : force || knob("empty") ? knob("delete") : ZKQ_EBUSY;
+}
+
+int
 zkq_queue_create_wait(struct zkq *handle, const char *queue, int timeout_ms)
 {
 	(void)handle;

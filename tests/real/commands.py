@@ -246,6 +246,39 @@ class Commands(unittest.TestCase):
                 dispatcher.terminate()
                 dispatcher.wait(20)
 
+    def test_queue_delete(self):
+        """A queue goes with what is in it only when that is asked for; one of its name made later has other ids."""
+        with Dev() as dev:
+            dev.run("queue", "create", "render")
+            dev.run("queue", "delete", "render")
+            dev.run("queue", "create", "render")
+            lines = "".join(json.dumps({"argv": ["true"]}) + "\n" for _ in range(TASKS))
+            ids = dev.run("submit", "-Q", "render", "--file=-", input=lines).stdout.split()
+            self.assertEqual(ids[0].split(".")[1], "1")
+            done = dev.run("queue", "delete", "render", code=1)
+            self.assertIn("%d waiting, 0 running" % TASKS, done.stderr)
+            dev.run("queue", "delete", "--force", "render")
+            self.assertNotIn("render", dev.run("queue", "list").stdout)
+            dev.run("submit", "-Q", "render", "true", code=65)
+            dev.run("show", ids[-1], code=1)
+            dev.run("queue", "create", "render")
+            one = dev.run("submit", "-Q", "render", "true").stdout.strip()
+            self.assertGreater(int(one.split(".")[1]), int(ids[-1].split(".")[1]))
+            # Running tasks are killed first; then the default queue is gone until it is made again.
+            busy = dev.run("submit", "sleep", "1000").stdout.strip()
+            wait_until(lambda: "RUNNING" in dev.run("show", busy).stdout, 20, "it runs")
+            dev.run("queue", "delete", "default", code=1)
+            dev.run("queue", "delete", "--force", "default")
+            dev.run("submit", "true", code=65)
+            dev.run("queue", "create", "default")
+            dev.run("submit", "-w", "true")
+            # Without a dispatcher it takes no more tasks, and goes when one is back.
+            dev.kill("d1")
+            wait_until(lambda: json.loads(dev.run("status", "--json").stdout)["leader"] is None, 30, "nobody leads")
+            self.assertIn("when a dispatcher is back", dev.run("queue", "delete", "--force", "render", code=75).stderr)
+            self.assertIn("deleting", dev.run("submit", "-Q", "render", "true", code=65).stderr
+                          + dev.run("queue", "list").stdout)
+
     def test_password(self):
         with Dev() as dev:
             one = dev.run("submit", "true").stdout.strip()

@@ -22,7 +22,7 @@ struct chaos {
 	int64_t end_us;
 	int batch_max;
 	uint64_t tasks, tasks_max;
-	bool inbox, cancels, updates, classes, keys, pauses, paused, gives_up, children;
+	bool deletes, inbox, cancels, updates, classes, keys, pauses, paused, gives_up, children;
 	uint64_t inbox_last[INBOX_LAST];
 	uint32_t strike_ppm;	/* of the commits: a fault hits their author then and there */
 };
@@ -303,6 +303,10 @@ work_due(void *context, void *object, uint64_t arg)
 	(void)arg;
 	if (cluster->agenda.now_us >= chaos->end_us)
 		return;
+	if (chaos->deletes && odds(chaos, 4))
+		person_delete_queue(cluster, "default", odds(chaos, 70));
+	else if (chaos->deletes && odds(chaos, 15))
+		person_create_queue(cluster, "default");
 	if (chaos->inbox && odds(chaos, 25) && chaos->tasks < chaos->tasks_max) {
 		chaos->inbox_last[chaos->tasks++ % INBOX_LAST] = person_inbox(cluster, odds(chaos, 80));
 	} else if (chaos->inbox && odds(chaos, 10)) {
@@ -409,6 +413,7 @@ draw(struct chaos *chaos, struct cluster_conf *conf, uint64_t seed, bool calm)
 	chaos->children = DRAW(0, 1);
 	chaos->pauses = !calm && DRAW(0, 3) == 0;
 	chaos->updates = DRAW(0, 1);
+	chaos->deletes = !calm && !chaos->pauses && DRAW(0, 3) == 0;
 	/* Long tasks and few slots: not more than about four minutes of work. */
 	int64_t mean_us = (conf->task_min_us + conf->task_max_us) / 2 + conf->task_max_us * 20 / 1000000 * conf->long_ppm;
 	uint64_t most = (uint64_t)(4 * MINUTE_US * conf->slots * conf->workers / (mean_us + 10000));
@@ -461,7 +466,7 @@ chaos_run(uint64_t seed, enum planted planted, bool calm, bool verbose, struct c
 	agenda_at(&cluster->agenda, pick(&chaos, 0, 5 * SECOND_US), work_due, &chaos, NULL, 0);
 	if (calm)
 		invariant_fifo(cluster->invariant, true);
-	bool short_retention = odds(&chaos, 30);
+	bool short_retention = odds(&chaos, 30) && !chaos.deletes;
 	for (int64_t at_us = 0; fine && at_us < chaos.end_us; at_us += SCAN_EVERY_US) {
 		fine = cluster_run(cluster, at_us + SCAN_EVERY_US < chaos.end_us ? at_us + SCAN_EVERY_US : chaos.end_us);
 		if (short_retention && odds(&chaos, 50))

@@ -90,6 +90,7 @@ planted_word(enum planted planted)
 		[PLANTED_RETENTION] = "retention",
 		[PLANTED_REPORT] = "report",
 		[PLANTED_UPDATE] = "update",
+		[PLANTED_SEAL] = "seal",
 		[PLANTED_SPLIT] = "split",
 	};
 
@@ -226,6 +227,8 @@ plant(struct actor *actor, struct request *request)
 			    (planted == PLANTED_LIVE_CHECK && check && kind == NODE_LIVE && assigns) ||
 			    (planted == PLANTED_TASK_CHECK && check && kind == NODE_TASK && assigns) ||
 			    (planted == PLANTED_FOLDER_VERSION && check && kind == NODE_FOLDER))
+				void_op(op);
+			if (planted == PLANTED_SEAL && op->kind == OP_SET && kind == NODE_SEGMENT && i == request->op_count - 1)
 				void_op(op);
 			if (planted == PLANTED_RETENTION && op->kind == OP_SET && kind == NODE_DONE_SEG && op->version != 0)
 				void_op(op);
@@ -888,6 +891,14 @@ spell(struct cluster *cluster, const struct change *change, char *line, size_t s
 	case NODE_CANCEL:
 		snprintf(to, size, " %ccancel %s", sign, name);
 		break;
+	case NODE_QUEUE:
+		if (change->blob && strstr(change->blob->data, "\"deleted\":true"))
+			snprintf(to, size, " deleted %s", node.queue);
+		else if (change->blob && strstr(change->blob->data, "\"deleting\":true"))
+			snprintf(to, size, " deleting %s", node.queue);
+		else if (sign != '=')
+			snprintf(to, size, " %cqueue %s", sign, node.queue);
+		break;
 	case NODE_UPDATE:
 		snprintf(to, size, " %cupdate %s", sign, name);
 		break;
@@ -1239,6 +1250,51 @@ person_update(struct cluster *cluster, const char *id, const char *json)
 		.data = json, .len = strlen(json) };
 	person_send(cluster, &make, 1);
 	person_send(cluster, &update, 1);
+}
+
+void
+person_delete_queue(struct cluster *cluster, const char *queue, bool force)
+{
+	const char *json = force ? "{\"v\":1,\"deleting\":true,\"delete_force\":true}" : "{\"v\":1,\"deleting\":true}";
+	struct node node = node_of_queue(NODE_QUEUE, queue);
+	char path[PATH_BUFFER];
+
+	path_write(SIM_ROOT, &node, false, path, sizeof path);
+	const struct znode *znode = tree_find(ensemble_tree(cluster->ensemble), path);
+	if (!znode || (znode->blob && (strstr(znode->blob->data, "\"deleted\"") || strstr(znode->blob->data, "\"delete_force\""))))
+		return;		/* as zkq does: nothing is taken back */
+	struct raw_op op = { .kind = OP_SET, .path = path, .data = json, .len = strlen(json), .version = znode->stat.version };
+	person_send(cluster, &op, 1);
+}
+
+void
+person_create_queue(struct cluster *cluster, const char *queue)
+{
+	static const char *const parts[] = { "", "/tasks", "/classes", "/inbox", "/moved", "/retry", "/done", "/dead", "/hold",
+		"/cancel", "/keys" };	/* as an earlier version did: without update */
+	static const char *const firsts[] = { "tasks", "retry", "done", "dead" };
+	struct raw_op ops[20];
+	char paths[20][PATH_BUFFER], tail[64];
+	struct node node = node_of_queue(NODE_RETIRED, queue);
+	unsigned first = 0;
+	int count = 0;
+
+	path_write(SIM_ROOT, &node, false, paths[0], PATH_BUFFER);
+	const struct znode *retired = tree_find(ensemble_tree(cluster->ensemble), paths[0]);
+	if (retired && retired->blob)
+		first = (unsigned)strtoul(strstr(retired->blob->data, "\"tail\":") + 7, NULL, 10);
+	snprintf(tail, sizeof tail, "{\"v\":1,\"tail\":%u}", first);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++, count++) {
+		const char *data = i == 0 ? "{\"v\":1}" : i == 1 ? tail : "";
+
+		snprintf(paths[count], PATH_BUFFER, "%s/queues/%s%s", SIM_ROOT, queue, parts[i]);
+		ops[count] = (struct raw_op){ .kind = OP_CREATE, .path = paths[count], .data = data, .len = strlen(data) };
+	}
+	for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++, count++) {
+		snprintf(paths[count], PATH_BUFFER, "%s/queues/%s/%s/%u", SIM_ROOT, queue, firsts[i], first);
+		ops[count] = (struct raw_op){ .kind = OP_CREATE, .path = paths[count] };
+	}
+	person_send(cluster, ops, count);
 }
 
 void

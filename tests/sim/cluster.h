@@ -39,6 +39,7 @@ enum planted {
 	PLANTED_RETENTION,	/* leaders remove results without the mark */
 	PLANTED_REPORT,		/* workers send the report of their registration for ever */
 	PLANTED_UPDATE,		/* leaders give a task its new name in one step, and take the old one away in another */
+	PLANTED_SEAL,		/* leaders do not close the tail of a queue that they delete */
 	PLANTED_SPLIT,		/* workers finish in two steps: the result first, the claim and the task later */
 	PLANTED_COUNT
 };
@@ -172,6 +173,9 @@ void person_remove(struct cluster *cluster, uint64_t serial);
 void person_cancel_serial(struct cluster *cluster, uint64_t serial);
 /* Asks for a change with the given data, of any id ("default.0.abc..."); the folders are made. */
 void person_update(struct cluster *cluster, const char *id, const char *json);
+/* Marks the queue as one to be deleted; makes one as zkq queue create does, when there is none. */
+void person_delete_queue(struct cluster *cluster, const char *queue, bool force);
+void person_create_queue(struct cluster *cluster, const char *queue);
 /* Puts a child below the task's znode. */
 void person_child(struct cluster *cluster, uint64_t serial);
 /* Removes them all again. */

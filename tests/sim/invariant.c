@@ -67,6 +67,7 @@ struct invariant {
 	uint64_t once[16];
 	int once_count;
 	bool fifo;
+	bool forced;	/* the last mark of a queue to be deleted was one with force */
 	struct fifo_debt *debts;
 	int debt_head, debt_count, debt_room;
 	const struct itask *keys[KEYS];
@@ -436,6 +437,37 @@ tells_of_retention(const struct invariant *invariant, const struct node *node)
 	return !folder || folder->stat.version >= 2;
 }
 
+/* What the record of a queue says, as far as its end is concerned. */
+static bool
+queue_says(const struct invariant *invariant, const char *queue, const char *word)
+{
+	struct node node = node_of_queue(NODE_QUEUE, queue);
+	const struct znode *znode = find_node(invariant, &node);
+
+	return znode && znode->blob && strstr(znode->blob->data, word);
+}
+
+/* No worker may have anything to do in a queue that is deleted, and without force nobody waits in it. */
+static void
+queue_changed(struct invariant *invariant, const struct node *node, const struct blob *blob)
+{
+	const char *data = blob ? blob->data : "";
+
+	if (strstr(data, "\"deleting\":true"))
+		invariant->forced = strstr(data, "\"delete_force\":true") != NULL;
+	if (!strstr(data, "\"deleted\":true"))
+		return;
+	memset(invariant->keys, 0, sizeof invariant->keys);
+	for (const struct itask *task = invariant->tasks; task; task = task->hh.next) {
+		if (strcmp(task->queue, node->queue) != 0)
+			continue;
+		if (task->claims)
+			invariant_break(invariant, "queue %s is deleted, and task %s has a claim", node->queue, task->key);
+		if (task->in_tasks && !invariant->forced)
+			invariant_break(invariant, "queue %s is deleted without force, and task %s waits", node->queue, task->key);
+	}
+}
+
 static void
 look_at_change(struct invariant *invariant, const struct change *change, const struct txn *txn, int *inbox_gone,
     int *inbox_kept)
@@ -455,6 +487,7 @@ look_at_change(struct invariant *invariant, const struct change *change, const s
 		} else if (delete) {
 			task->in_tasks = false;
 			task->deleted_now = true;
+			task->by_hand |= queue_says(invariant, node.queue, "\"deleted\":true");
 		} else {
 			task_changed(invariant, task, change->blob);
 		}
@@ -498,6 +531,7 @@ look_at_change(struct invariant *invariant, const struct change *change, const s
 			task->letter_gone = true;
 			task->untold = !tells_of_retention(invariant, &node);
 			task->results--;
+			task->by_hand |= queue_says(invariant, node.queue, "\"deleted\":true");
 		}
 		break;
 	case NODE_CLAIM:
@@ -527,8 +561,12 @@ look_at_change(struct invariant *invariant, const struct change *change, const s
 	case NODE_TASKS:
 		touch_queue(invariant, node.queue);
 		break;
+	case NODE_QUEUE:
+		if (change->kind == CHANGE_SET)
+			queue_changed(invariant, &node, change->blob);
+		break;
 	case NODE_INBOX_TASK:
-		*inbox_gone += delete;
+		*inbox_gone += delete && !queue_says(invariant, node.queue, "\"deleted\":true");
 		break;
 	case NODE_MOVED_TASK:
 		*inbox_kept += create;
@@ -572,7 +610,7 @@ look_at_queue(struct invariant *invariant, const char *queue)
 	int open = 0;
 	uint32_t open_seg = 0;
 
-	if (!tasks)
+	if (!tasks || queue_says(invariant, queue, "\"deleting\":true") || queue_says(invariant, queue, "\"deleted\":true"))
 		return;
 	for (const struct znode *child = tasks->children; child; child = child->next) {
 		struct node segment;
@@ -596,7 +634,7 @@ is_structure(enum node_kind kind)
 {
 	switch (kind) {
 	case NODE_ROOT: case NODE_ELECTION: case NODE_WORKERS: case NODE_LOGKEYS: case NODE_ASSIGN: case NODE_QUEUES:
-	case NODE_DRAIN: case NODE_QUEUE: case NODE_CLASSES: case NODE_INBOX: case NODE_MOVED: case NODE_TASKS:
+	case NODE_RETIRED_ALL: case NODE_DRAIN: case NODE_QUEUE: case NODE_CLASSES: case NODE_INBOX: case NODE_MOVED: case NODE_TASKS:
 	case NODE_SEGMENT: case NODE_RETRY_ALL: case NODE_RETRY_SEG: case NODE_DONE_ALL: case NODE_DONE_SEG:
 	case NODE_DEAD_ALL: case NODE_DEAD_SEG: case NODE_HOLD_ALL: case NODE_CANCEL_ALL: case NODE_KEYS:
 		return true;
@@ -855,4 +893,12 @@ invariant_by_hand(struct invariant *invariant, uint64_t serial, char *path, size
 	struct node node = node_task(task->queue, task->seg, &task->name);
 	task->by_hand = true;
 	return path_write(invariant->root, &node, false, path, size) > 0;
+}
+
+bool
+invariant_removed(const struct invariant *invariant, const char *queue, uint32_t seg, const char *token)
+{
+	const struct itask *task = task_find(invariant, queue, seg, token);
+
+	return task && task->by_hand;
 }

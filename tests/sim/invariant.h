@@ -51,6 +51,9 @@ bool invariant_by_hand(struct invariant *invariant, uint64_t serial, char *path,
 /* Id of a task whose result has once been there. */
 bool invariant_has_result(const struct invariant *invariant, const char *queue, uint32_t seg, const char *token);
 
+/* Whether somebody has removed it: by hand, or with its queue. */
+bool invariant_removed(const struct invariant *invariant, const char *queue, uint32_t seg, const char *token);
+
 struct invariant_counts {
 	uint64_t accepted, results, dead, claims, revoked, refused, starts, segments, retention, moved, cancelled;
 };

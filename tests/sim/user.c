@@ -424,7 +424,7 @@ user_answer(struct user *user, const struct answer *answer)
 			    (unsigned long long)item->serial);
 	} else if (answer->kind == ANSWER_NOTASK) {
 		if (!invariant_has_result(invariant, item->id.queue, item->id.seg, item->id.token) &&
-		    item->state == ITEM_ACCEPTED)
+		    !invariant_removed(invariant, item->id.queue, item->id.seg, item->id.token) && item->state == ITEM_ACCEPTED)
 			invariant_break(invariant, "%s is told that S%llu is no task", actor_name(user->actor),
 			    (unsigned long long)item->serial);
 		item->state = ITEM_GONE;

@@ -493,7 +493,7 @@ START_TEST(test_tree)
 {
 	look(d1);
 	ck_assert_int_eq(view.role, ROLE_LEADER);
-	ck_assert_str_eq(children(ROOT), "assign drain election logkeys queues workers ");
+	ck_assert_str_eq(children(ROOT), "assign drain election logkeys queues retired workers ");
 	ck_assert_str_eq(children(QUEUE), "cancel classes dead done hold inbox keys moved retry tasks update ");
 	ck_assert_str_eq(children(QUEUE "/tasks"), "0 ");
 }

@@ -49,7 +49,7 @@ static const struct { const char *path; } paths[] = {
 	{ "/zkq/queues/render/update" }, { "/zkq/queues/render/update/0" },
 	{ "/zkq/queues/render/update/0/k3v9q7xa2m4tx0" }, { "/zkq/queues/render/tasks/4/5w." CLASS ".-.k3v9q7xa2m4tx1-0000000017" },
 	{ "/zkq/queues/render/keys" }, { "/zkq/queues/render/keys/f0" },
-	{ "/zkq/queues/render/keys/f0/f0000000000000ab" }, { "/zkq/drain" }, { "/zkq/drain/w1" },
+	{ "/zkq/queues/render/keys/f0/f0000000000000ab" }, { "/zkq/retired" }, { "/zkq/retired/render" }, { "/zkq/drain" }, { "/zkq/drain/w1" },
 };
 
 START_TEST(every_kind_round_trips)

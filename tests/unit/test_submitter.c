@@ -775,12 +775,16 @@ START_TEST(key_decides_unknown)
 	lose(&multi);
 	simple(EV_EXPIRED);
 	connect_session(2, true);
-	struct request sync = want(REQ_SYNC, NODE_TASKS), get = want(REQ_GET, NODE_KEY);
+	struct request sync = want(REQ_SYNC, NODE_TASKS), get = want(REQ_GET, NODE_KEY), done = want(REQ_EXISTS, NODE_DONE_SEG);
 	want_end();
 	answer_rc(&sync, RC_OK);
 	if (_i) {
 		answer_rc(&get, RC_NONODE);
-		want(REQ_MULTI, 0);
+		answer_rc(&done, _i == 1 ? RC_OK : RC_NONODE);
+		if (_i == 1)
+			want(REQ_MULTI, 0);
+		else	/* the queue was deleted, and its keys with it */
+			want_answer(ANSWER_UNKNOWN, 10, 0);
 		return;
 	}
 	struct event event = reply_to(&get, RC_OK);
@@ -981,7 +985,7 @@ main(void)
 	tcase_add_test(tc, not_sent);
 	tcase_add_test(tc, forgotten);
 	tcase_add_loop_test(tc, key_exists, 0, 2);
-	tcase_add_loop_test(tc, key_decides_unknown, 0, 2);
+	tcase_add_loop_test(tc, key_decides_unknown, 0, 3);
 	tcase_add_test(tc, wait_for_one);
 	tcase_add_loop_test(tc, wait_for_no_task, 0, 2);
 	tcase_add_test(tc, wait_for_many);

@@ -258,7 +258,7 @@ place_queue(struct dispatcher *d, struct queue *queue, int priority, int most)
 static bool
 queue_takes_part(const struct queue *queue, int priority)
 {
-	return queue->ready && queue->wishes_read && !queue->gone && !queue->paused && queue->waiting_at[priority];
+	return queue->ready && queue->wishes_read && !queue->gone && !queue->burying && !queue->delete_force && !queue->paused && queue->waiting_at[priority];
 }
 
 static struct queue *

@@ -5,7 +5,7 @@
 #include "core/dispatcher/state.h"
 
 static const enum node_kind parts[] = { NODE_ROOT, NODE_ELECTION, NODE_WORKERS, NODE_LOGKEYS, NODE_ASSIGN, NODE_QUEUES,
-	NODE_DRAIN };
+	NODE_RETIRED_ALL, NODE_DRAIN };
 
 #define PARTS ((int)(sizeof parts / sizeof *parts))
 #define ASK_ROOT (PARTS + 1)	/* reading it: the last answer */

@@ -191,8 +191,8 @@ killed(struct dispatcher *d, struct act *act, const struct reply *reply)
 	folder_act_done(d, folder);
 }
 
-static void
-kill(struct dispatcher *d, struct claim *claim)
+void
+claim_kill(struct dispatcher *d, struct claim *claim)
 {
 	struct folder *folder = claim->folder;
 	struct record record = { .kind = REC_WISH, .wish = { d->by, "cancelled", d->wall_ms } };
@@ -224,7 +224,7 @@ cancel_act_on(struct dispatcher *d, struct wish *wish, struct task *task)
 		if (task->aux.claim->phase == CLAIM_HELD && !(task->aux.claim->orders & 1 << VERB_KILL)) {
 			if (task->aux.claim->folder->settle)
 				return false;
-			kill(d, task->aux.claim);
+			claim_kill(d, task->aux.claim);
 		}
 		return task->aux.claim->phase != CLAIM_REVOKING;
 	default:

@@ -78,7 +78,7 @@ role_of(const struct dispatcher *d)
 	bool reading = !d->folders_ready || !d->queues_listed;
 
 	for (const struct queue *queue = d->queues; queue; queue = queue->hh.next)
-		reading = reading || !(queue->ready || queue->gone || queue->broken != RC_OK);
+		reading = reading || !(queue->ready || queue->gone || queue->deleted || queue->broken != RC_OK);
 	if (d->standing == STAND_LEADING)
 		return reading ? ROLE_TAKING_OVER : ROLE_LEADER;
 	if (d->standing == STAND_BEHIND || d->standing == STAND_RANK || d->standing == STAND_OWN)

@@ -44,6 +44,7 @@ claim_new(struct dispatcher *d, struct folder *folder, uint64_t n, struct task *
 	task->phase = TASK_CLAIMED;
 	task->aux.claim = claim;
 	folder->unresolved++;
+	task->segment->queue->claims++;
 	folder->unresolved_at[task->priority]++;
 	d->claimed++;
 	task->segment->queue->claimed++;
@@ -57,6 +58,7 @@ claim_free(struct dispatcher *d, struct claim *claim)
 
 	HASH_DEL(folder->claims, claim);
 	folder->unresolved--;
+	claim->task->segment->queue->claims--;
 	folder->unresolved_at[claim->task->priority]--;
 	d->claimed--;
 	claim->task->segment->queue->claimed--;

@@ -253,6 +253,7 @@ leader_start(struct dispatcher *d)
 	d->generation = (d->generation + 1) & GENERATION_MASK;
 	plan_sync(d->plan, TAG(TAG_POLL, d->generation), 0, node_plain(NODE_ROOT));
 	d->assign_list = poll_new(d, REQ_LIST, node_plain(NODE_ASSIGN), REC_NONE, true, folders_listed, NULL);
+	d->default_look = poll_new(d, REQ_EXISTS, node_of_queue(NODE_RETIRED, "default"), REC_NONE, false, default_seen, NULL);
 	d->queue_list = poll_new(d, REQ_LIST, node_plain(NODE_QUEUES), REC_NONE, true, queues_listed, NULL);
 	poll_want(d, d->assign_list);
 }
@@ -285,7 +286,7 @@ leader_stop(struct dispatcher *d)
 	polls_free_all(d);
 	lost_numbers_free(d);
 	d->generation = (d->generation + 1) & GENERATION_MASK;
-	d->assign_list = d->queue_list = NULL;
+	d->assign_list = d->queue_list = d->default_look = NULL;
 	d->queue_turn = NULL;
 	d->folders_ready = d->assign_listed = d->queues_listed = d->ready_said = d->place_due = false;
 	memset(d->waiting_at, 0, sizeof d->waiting_at);
@@ -339,7 +340,7 @@ say_ready(struct dispatcher *d)
 	if (d->ready_said || !d->folders_ready || !d->queues_listed)
 		return;
 	for (struct queue *queue = d->queues; queue; queue = queue->hh.next)
-		if (!queue->ready && !queue->gone && queue->broken == RC_OK)
+		if (!queue->ready && !queue->gone && !queue->deleted && queue->broken == RC_OK)
 			return;
 	for (struct folder *folder = d->folders; folder; folder = folder->hh.next)
 		claims += folder->unresolved;
@@ -355,12 +356,16 @@ leader_run(struct dispatcher *d)
 	if (d->connected) {
 		say_ready(d);
 		for (struct queue *queue = d->queues; queue; queue = queue->hh.next) {
-			if (!queue->ready || queue->gone)
+			if (queue->gone || !(queue->ready || queue->deleted))
+				continue;
+			deletion_run(d, queue);
+			if (queue->deleted || queue->burying || queue->delete_force)
 				continue;
 			queue_pause_run(d, queue);
 			inbox_run(d, queue);
 			wishes_run(d, queue);
-			retention_run(d, queue);
+			if (!queue->deleting)
+				retention_run(d, queue);
 		}
 		revoke_run(d);
 		assign_run(d);

@@ -60,6 +60,7 @@ queue_free(struct dispatcher *d, struct queue *queue)
 	inbox_end(d, queue);
 	wishes_end(d, queue);
 	retention_end(d, queue);
+	deletion_end(d, queue);
 	poll_free(d, queue->config);
 	poll_free(d, queue->tail);
 	poll_free(d, queue->tail_data);
@@ -116,6 +117,8 @@ config_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	if (reply->rc == RC_OK && !reply->bad) {
 		const struct rec_queue *record = &reply->record.queue;
 
+		if (deletion_told(d, queue, record, reply->stat.version))
+			return;
 		queue->pause_end_ms = queue_pause_end(record, reply->stat.mtime_ms);
 		queue->paused = queue->pause_end_ms > server_now(d);
 		queue->waiting_max = record->waiting_max;
@@ -384,6 +387,9 @@ queue_start(struct dispatcher *d, struct queue *queue)
 {
 	bool back = queue->gone;
 
+	if (queue->deleted && !back)
+		return;
+
 	if (!queue->config)
 		queue->config = poll_new(d, REQ_GET, node_of_queue(NODE_QUEUE, queue->name), REC_QUEUE, true, config_read,
 		    queue);
@@ -393,12 +399,27 @@ queue_start(struct dispatcher *d, struct queue *queue)
 	if (!queue->tail_data)
 		queue->tail_data = poll_new(d, REQ_GET, node_of_queue(NODE_TASKS, queue->name), REC_TAIL, false, tail_told,
 		    queue);
-	if (back)
-		queue->config_read = queue->tail_read = queue->ready = queue->gone = false;
+	if (back) {
+		queue->config_read = queue->tail_read = queue->ready = queue->gone = queue->deleted = queue->deleting =
+		    queue->delete_force = queue->burying = false;
+		deletion_end(d, queue);
+	}
 	if (back || !queue->config_read)
 		poll_want(d, queue->config);
 	if (back || !queue->tail_read)
 		poll_want(d, queue->tail);
+}
+
+/* There is no queue. The first of all is made without being asked for; one that was deleted is not. */
+void
+default_seen(struct dispatcher *d, struct poll *poll, const struct reply *reply)
+{
+	if (reply->rc == RC_NONODE)
+		queue_create(d, "default");
+	else if (reply->rc == RC_OK)
+		plan_note(d->plan, NOTICE, "tree: there is no queue; zkq queue create makes one");
+	else
+		poll_want_at(d, poll, d->now_ms + RETRY_PAUSE_MS);
 }
 
 void
@@ -428,7 +449,7 @@ queues_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply
 		if (!queue->listed)
 			queue_vanished(d, queue);
 	if (count == 0)
-		queue_create(d, "default");
+		poll_want(d, d->default_look);
 	d->queues_listed = true;
 }
 

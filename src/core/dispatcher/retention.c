@@ -536,6 +536,12 @@ retention_run(struct dispatcher *d, struct queue *queue)
 		plan_wake(d->plan, retention->pass_at_ms < retention->side_at_ms ? retention->pass_at_ms : retention->side_at_ms);
 }
 
+bool
+retention_idle(const struct queue *queue)
+{
+	return !queue->retention || !busy(queue->retention);
+}
+
 void
 retention_stamped(struct dispatcher *d, struct queue *queue)
 {

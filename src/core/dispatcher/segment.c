@@ -690,7 +690,7 @@ batches_left(const struct segment *segment)
 void
 segment_tend(struct dispatcher *d, struct segment *segment)
 {
-	if (!segment->queue->ready || segment->acts || segment->closing)
+	if (!segment->queue->ready || segment->queue->burying || segment->acts || segment->closing)
 		return;
 	if (segment->gone) {
 		if (!segment->task_count)

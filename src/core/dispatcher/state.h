@@ -54,6 +54,7 @@ struct wish;
 struct wish_folder;
 struct retention;
 struct shard;
+struct deletion;
 
 /* What people ask of single tasks. */
 enum wish_kind { WISH_CANCEL, WISH_UPDATE, WISH_KINDS };
@@ -257,6 +258,13 @@ struct queue {
 	struct poll *wish_lists[WISH_KINDS];	/* of cancel, of update */
 	bool listed;		/* in the last listing of queues */
 	bool gone, config_read, tail_read, ready;
+	bool deleting, delete_force;	/* as its record says: deletion.c */
+	bool burying;		/* the multi that makes it deleted is out, or its outcome is unknown: nothing else is begun */
+	bool deleted;
+	uint32_t next;		/* deleted: the segment that the next of its name begins with */
+	uint32_t claims;	/* of its tasks */
+	int32_t config_version;
+	struct deletion *deletion;
 	bool wishes_listed[WISH_KINDS];
 	bool wishes_read;	/* what was asked of its tasks at take-over is known: until then nothing is placed */
 	bool wish_place_out;	/* a multi that creates the folder update is out */
@@ -292,6 +300,7 @@ struct shard *shard_add(struct dispatcher *d, struct queue *queue, uint32_t shar
 struct queue *queue_find(struct dispatcher *d, const char *name);
 struct queue *queue_of(struct dispatcher *d, const char *name);	/* makes it; NULL when memory runs out */
 void queue_free(struct dispatcher *d, struct queue *queue);
+void default_seen(struct dispatcher *d, struct poll *poll, const struct reply *reply);
 void queues_listed(struct dispatcher *d, struct poll *poll, const struct reply *reply);
 void queue_check_ready(struct dispatcher *d, struct queue *queue);
 void queue_watch(struct dispatcher *d, const struct node *node);
@@ -477,10 +486,18 @@ bool wishes_pending(struct queue *queue, uint32_t seg);
 bool wishes_folder(struct queue *queue, enum wish_kind kind, uint32_t seg);
 void wishes_folder_gone(struct dispatcher *d, struct queue *queue, enum wish_kind kind, uint32_t seg);
 void wishes_run(struct dispatcher *d, struct queue *queue);
+bool wishes_idle(const struct queue *queue);	/* nothing of them is out */
+/* Orders the worker to kill it. */
+void claim_kill(struct dispatcher *d, struct claim *claim);
 
 void retention_start(struct dispatcher *d, struct queue *queue);
 void retention_end(struct dispatcher *d, struct queue *queue);
 void retention_run(struct dispatcher *d, struct queue *queue);
+bool retention_idle(const struct queue *queue);
+/* Its record was read: true when it is deleted, and the record tells nothing else. */
+bool deletion_told(struct dispatcher *d, struct queue *queue, const struct rec_queue *record, int32_t version);
+void deletion_run(struct dispatcher *d, struct queue *queue);
+void deletion_end(struct dispatcher *d, struct queue *queue);
 /* One more segment is stamped. */
 void retention_stamped(struct dispatcher *d, struct queue *queue);
 
@@ -530,7 +547,7 @@ struct dispatcher {
 	/* the leader */
 	bool folders_ready;	/* what was there at take-over has been read */
 	bool assign_listed, queues_listed, ready_said;
-	struct poll *assign_list, *queue_list;
+	struct poll *assign_list, *queue_list, *default_look;
 	struct folder *folders;
 	struct lost_numbers *lost_numbers;
 	struct queue *queues;

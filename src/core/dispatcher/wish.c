@@ -573,3 +573,12 @@ wishes_watch(struct dispatcher *d, struct queue *queue, const struct node *node)
 			poll_want(d, folder->list);
 	}
 }
+
+bool
+wishes_idle(const struct queue *queue)
+{
+	for (const struct wish_folder *folder = queue->wish_folders; folder; folder = folder->hh.next)
+		if (folder->busy)
+			return false;
+	return !queue->wish_place_out;
+}

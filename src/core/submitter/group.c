@@ -446,6 +446,8 @@ look(struct submitter *s, struct group *group, struct plan *plan)
 		plan_get(plan, TAG_LOOK_KEY, request, node_of_hash(NODE_KEY, queue,
 		    group->items[0]->idempotency_hash), REC_KEY,
 		    false);
+		plan_exists(plan, TAG_LOOK_FOLDER, request, node_of_segment(NODE_DONE_SEG, queue, group->seg), false);
+		group->look_left = 3;	/* a deleted queue takes its keys with it, after the results */
 		return;
 	}
 	plan_list(plan, TAG_LOOK_TASKS, request, tasks, false);

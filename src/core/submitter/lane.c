@@ -131,7 +131,7 @@ read_lane(struct submitter *s, struct lane *lane, struct plan *plan)
 	lane->state = LANE_READING;
 	lane->request = submitter_draw(s);
 	lane->left = 2;
-	lane->again = lane->missing = lane->unreadable = lane->forbidden = false;
+	lane->again = lane->missing = lane->unreadable = lane->forbidden = lane->deleting = false;
 	if (lane->sync) {
 		plan_sync(plan, TAG_LANE_SYNC, lane->request, node_of_queue(NODE_TASKS, lane->queue));
 		lane->left++;
@@ -208,8 +208,10 @@ reading_done(struct submitter *s, struct lane *lane, const struct event *event, 
 		return;
 	if (was == LANE_WHY) {
 		say_why(s, lane, plan);
-	} else if (lane->missing && !lane->sync) {
+	} else if ((lane->missing || lane->deleting) && !lane->sync) {
 		lane->sync = true;	/* perhaps only this server does not know of it yet */
+	} else if (lane->deleting) {
+		lane_refuse(s, lane, REFUSED_NOQUEUE, "the queue is being deleted", plan);
 	} else if (lane->missing) {
 		ask_why(s, lane, plan);
 	} else if (lane->forbidden) {
@@ -270,6 +272,9 @@ lane_reply(struct submitter *s, const struct event *event, struct plan *plan)
 		*(reply->rc == RC_NONODE ? &lane->missing : &lane->unreadable) = true;
 	else if (reply->tag == TAG_LANE_TAIL)
 		lane->tail = reply->record.tail.tail;
+	else if (reply->tag == TAG_LANE_CONF && reply->rc == RC_OK && !reply->bad &&
+	    (reply->record.queue.deleting || reply->record.queue.deleted))
+		lane->deleting = true;
 	else if (reply->tag == TAG_LANE_CONF && reply->rc == RC_OK && !reply->bad &&
 	    reply->record.queue.waiting_max > 0)
 		lane->waiting_max = reply->record.queue.waiting_max;

@@ -107,6 +107,7 @@ struct lane {
 	bool again;		/* one of them said nothing */
 	bool sync;		/* the next reading must not be older than what was seen */
 	bool missing, queue_missing, root_missing, unreadable, forbidden;
+	bool deleting;		/* the queue takes no more tasks */
 	uint32_t tail;
 	int64_t waiting_max;
 	bool counted;		/* count and count_tail are valid */
