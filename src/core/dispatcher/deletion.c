@@ -26,6 +26,7 @@ struct deletion {
 	bool acting;		/* a multi of its is out */
 	bool sealed, inbox_gone, tried, said;
 	bool retired_there;
+	bool looking;		/* whether it is gone is unknown: the record tells, before anything else is removed */
 	uint32_t tried_tail;
 	int64_t at_ms;
 	/* what is left of a deleted one */
@@ -162,11 +163,12 @@ kill_claims(struct dispatcher *d, struct queue *queue)
 			}
 }
 
+/* Also as long as that is not known for certain: only a listing of a closed segment is final. */
 static bool
 has_tasks(const struct queue *queue)
 {
 	for (const struct segment *segment = queue->segments; segment; segment = segment->hh.next)
-		if (segment->task_count)
+		if (segment->task_count || (!segment->final && !segment->gone))
 			return true;
 	return false;
 }
@@ -306,6 +308,11 @@ gone(struct dispatcher *d, struct act *act, const struct reply *reply)
 	}
 	if (reply->failed_op == 1)
 		deletion->retired_there = reply->rc == RC_NODEEXISTS;
+	if (outcome_unknown(reply->rc)) {
+		/* If it is, there may be another one of its name by now. */
+		deletion->looking = true;
+		poll_want(d, queue->config);
+	}
 	later(d, deletion, reply->failed_op == 1 ? 0 : RETRY_PAUSE_MS);
 }
 
@@ -465,6 +472,8 @@ bool
 deletion_told(struct dispatcher *d, struct queue *queue, const struct rec_queue *record, int32_t version)
 {
 	queue->config_version = version;
+	if (queue->deletion)
+		queue->deletion->looking = false;
 	if (record->deleted) {
 		queue->deleting = queue->delete_force = true;
 		if (!bury(d, queue, record->next))
@@ -477,12 +486,23 @@ deletion_told(struct dispatcher *d, struct queue *queue, const struct rec_queue 
 	return false;
 }
 
+bool
+deletion_over(struct dispatcher *d, struct queue *queue)
+{
+	if (queue->deletion && queue->deletion->acting)
+		return false;	/* somebody wrote it by hand while it was being removed */
+	deletion_end(d, queue);
+	queue->deleted = false;
+	return true;
+}
+
 void
 deletion_run(struct dispatcher *d, struct queue *queue)
 {
 	struct deletion *deletion;
 
-	if ((!queue->deleting && !queue->deleted) || !(deletion = deletion_of(d, queue)) || deletion->acting)
+	if ((!queue->deleting && !queue->deleted) || !(deletion = deletion_of(d, queue)) || deletion->acting ||
+	    deletion->looking)
 		return;
 	if (d->now_ms < deletion->at_ms)
 		plan_wake(d->plan, deletion->at_ms);

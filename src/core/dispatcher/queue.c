@@ -103,6 +103,8 @@ queue_vanished(struct dispatcher *d, struct queue *queue)
 		segment_vanished(d, segment);
 }
 
+static void queue_start(struct dispatcher *d, struct queue *queue);
+
 static void
 config_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 {
@@ -117,6 +119,15 @@ config_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	if (reply->rc == RC_OK && !reply->bad) {
 		const struct rec_queue *record = &reply->record.queue;
 
+		if (queue->deleted && !record->deleted) {
+			if (deletion_over(d, queue)) {
+				queue->gone = true;
+				queue_start(d, queue);
+			} else {
+				poll_want_at(d, poll, d->now_ms + RETRY_PAUSE_MS);
+			}
+			return;
+		}
 		if (deletion_told(d, queue, record, reply->stat.version))
 			return;
 		queue->pause_end_ms = queue_pause_end(record, reply->stat.mtime_ms);

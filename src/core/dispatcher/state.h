@@ -496,6 +496,8 @@ void retention_run(struct dispatcher *d, struct queue *queue);
 bool retention_idle(const struct queue *queue);
 /* Its record was read: true when it is deleted, and the record tells nothing else. */
 bool deletion_told(struct dispatcher *d, struct queue *queue, const struct rec_queue *record, int32_t version);
+/* A deleted one is another queue now. False when that must be looked at again later. */
+bool deletion_over(struct dispatcher *d, struct queue *queue);
 void deletion_run(struct dispatcher *d, struct queue *queue);
 void deletion_end(struct dispatcher *d, struct queue *queue);
 /* One more segment is stamped. */
