@@ -457,6 +457,11 @@ queue_changed(struct invariant *invariant, const struct node *node, const struct
 		invariant->forced = strstr(data, "\"delete_force\":true") != NULL;
 	if (!strstr(data, "\"deleted\":true"))
 		return;
+	struct node tasks_node = node_of_queue(NODE_TASKS, node->queue);
+	const struct znode *tasks = find_node(invariant, &tasks_node);
+	for (const struct znode *child = tasks ? tasks->children : NULL; child; child = child->next)
+		if (child->stat.version == 0)
+			invariant_break(invariant, "queue %s is deleted, and %s is open", node->queue, child->path);
 	memset(invariant->keys, 0, sizeof invariant->keys);
 	for (const struct itask *task = invariant->tasks; task; task = task->hh.next) {
 		if (strcmp(task->queue, node->queue) != 0)
