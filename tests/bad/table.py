@@ -422,6 +422,8 @@ for program, call in (("worker", "$WORKER --name=w --state-dir=$DIR/s"), ("dispa
     Command("%s: a credential of another form" % program, "exec " + call, 78, "ZKQ_AUTH: not of the form", env={"ZKQ_AUTH": "nonsense"})
     Command("%s: a credential too long" % program, "exec " + call, 78, "ZKQ_AUTH: too long", env={"ZKQ_AUTH": "digest:a:" + "x" * 3000})
     Command("%s: an empty credential file" % program, "exec %s --auth-file=$DIR/c" % call, 78, "holds no credential", files={"c": "\n"})
+    for text in ("", "nonsense:99999", "1.2.3.4:-1"):
+        Command("%s: HTTP at %r" % (program, text), "exec %s --http-address=%s" % (call, text), 64, "'--http-address': '.*': not HOST")
 Command("zkq: 4 files may be open", "ulimit -n 4; exec $ZKQ status --timeout=100ms", 69, "cannot reach ZooKeeper.*Too many open files")
 for name in ("", "a.b", "x" * 65, "a/b", "\x1b[2J", "\u00e9"):
     Command("worker name %r" % name[:8], ["$WORKER", "--name=" + name], 64, "a worker name is at most 64 letters")
@@ -437,6 +439,9 @@ for thing, make in (("a file", "echo > $DIR/x"), ("a FIFO", "mkfifo $DIR/x"), ("
                     ("a link to nothing", "ln -s gone $DIR/x")):
     Command("state directory: %s" % thing, make + "; exec $WORKER --name=w --state-dir=$DIR/x", 78, "cannot use the state directory /")
     Command("work directory: %s" % thing, make + "; exec $WORKER --name=w --state-dir=$DIR/s --work-dir=$DIR/x", 78, "cannot use the work directory /")
+Command("state directory: its logs are a FIFO", "mkdir $DIR/x; mkfifo $DIR/x/logs; exec $WORKER --name=w --state-dir=$DIR/x", 78,
+        "cannot use the state directory /.*: Not a directory")
+NotApplicable("state directory: its logs are a link", "to a larger disk, say: the directory is the worker's own, and nobody else's to link in")
 Command("state directory below /proc", ["$WORKER", "--name=w", "--state-dir=/proc/x"], 78, "cannot use the state directory /proc/x")
 
 # ======== strangers' znodes ========
