@@ -243,7 +243,7 @@ START_TEST(other_records)
 		{ .kind = REC_UPDATE, .update = { -1, 0, NULL, 0 } },
 		{ .kind = REC_CANDIDATE, .candidate = { "d1", "h", 7, "127.0.0.1:80", NOW, "b00t", 12345 } },
 		{ .kind = REC_RETRY, .retry = { 3, 1, true, "worker lost", "dispatcher d1", NOW } },
-		{ .kind = REC_TAIL, .tail = { 4 } }, { .kind = REC_STAMP, .stamp = { 500, 150000, false } },
+		{ .kind = REC_TAIL, .tail = { 4 } }, { .kind = REC_STAMP, .stamp = { .count = 500, .bytes = 150000 } },
 		{ .kind = REC_MOVED, .moved = { "default", 4, "k3v9q7xa2m4t" } },
 		{ .kind = REC_WISH, .wish = { "anna@desk3", "wrong \xc3\xa4 input", NOW } }, { .kind = REC_WISH },
 		{ .kind = REC_KEY, .key = { 4, "k3v9q7xa2m4tx12", "night\twork" } },
