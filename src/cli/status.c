@@ -382,7 +382,7 @@ print(bool named, bool good)
 		jsonout_number(json, "dead", state.dead);
 		jsonout_number(json, "inbox", state.inbox);
 	}
-	if (!settings.json && !named && !settings.quiet && good) {
+	if (!settings.json && !named && !settings.quiet && !settings.no_header && good) {
 		if (state.matching > state.shown)
 			printf("... and %d more (--limit=0 shows all)\n", state.matching - state.shown);
 		print_hints();
