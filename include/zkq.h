@@ -183,6 +183,13 @@ int zkq_get(struct zkq *handle, const char *const *ids, int count, zkq_info_fn *
 int zkq_get_wait(struct zkq *handle, const char *const *ids, int count, int timeout_ms, zkq_info_fn *callback,
     void *context);
 
+/* Of results, in a list of ended tasks. */
+struct zkq_list_counts {
+	int looked;			/* were read */
+	int matching;			/* of these, with those that a limit kept from being given */
+	int partial;			/* 1 = not all were read (newest, or a limit was reached): more may match */
+};
+
 /* Which tasks a list is of; zero is "any" and "all". */
 struct zkq_list_options {
 	size_t size;			/* sizeof(struct zkq_list_options); zero the rest before filling it */
@@ -195,7 +202,9 @@ struct zkq_list_options {
 	int failed;			/* of results only those that are not "done" */
 	int64_t since_ms;		/* of results only those of tasks that ended then or later */
 	int newest;			/* > 0: looks at about so many results only, at no fewer than 20 of each queue, in the 32
-					 * segments around the first live one */
+					 * segments around the first live one; queues with few leave their share to others. Of
+					 * those looked at the latest of all queues are given */
+	struct zkq_list_counts *counts;	/* filled in before done, and lives until then; may be NULL */
 };
 
 /* Live tasks in order of start, then results: oldest first, or with a limit the latest segments' first. index

@@ -17,7 +17,7 @@
 #define CHUNK 250	/* ids asked for at once */
 #define FAILED_WITHIN_MS 3600000	/* failures that are shown beside the active tasks: so long ago, */
 #define FAILED_SHOWN 10		/* so many, */
-#define FAILED_LOOKED 500	/* among so many of the newest results: each is a read */
+#define FAILED_LOOKED 500	/* among so many of the newest results: each is a read; looked for elsewhere: --failed */
 #define STATES_MAX 16
 #define LINES_LEFT 5		/* of a terminal that is redrawn: header, summary, hints */
 
@@ -47,7 +47,8 @@ static const struct option_row options[] = {
 
 static struct {
 	struct listing listing;
-	int shown, failed, matching;
+	int shown, shown_failed, matching;
+	struct zkq_list_counts ended;
 	char leader[96];
 	int dispatchers, workers, draining, lost;
 	int64_t waiting, running, results, dead, inbox;
@@ -132,7 +133,7 @@ static void
 add(const struct zkq_info *info)
 {
 	state.shown++;
-	state.failed += info->ended && strcmp(info->state, "done") != 0;
+	state.shown_failed += info->ended && strcmp(info->state, "done") != 0;
 	if (settings.json) {
 		jsonout_object(&state.listing.json, NULL);
 		info_json(&state.listing.json, info);
@@ -271,7 +272,7 @@ static struct zkq_list_options
 choice(char *texts, size_t size, const char *words[STATES_MAX + 1], int most)
 {
 	struct zkq_list_options chosen = { .size = sizeof chosen, .queue = queue, .worker = worker, .limit = most,
-		.failed = only_failed };
+		.failed = only_failed, .counts = &state.ended };
 
 	if (states) {
 		split_states(texts, size, words);
@@ -319,17 +320,31 @@ list_all(struct zkq *handle, int most, bool for_ever)
 
 /* ---- what is printed ---- */
 
+/* ", 2 failed in the last hour", and of how many results when that is not of all. */
+static void
+failures(char *text, size_t size)
+{
+	const struct zkq_list_counts *counts = &state.ended;
+
+	if (counts->partial && counts->matching)
+		snprintf(text, size, ", at least %d failed in the last hour (%d results looked at)", counts->matching, counts->looked);
+	else if (counts->partial)
+		snprintf(text, size, ", no failure in the last hour (%d results looked at)", counts->looked);
+	else if (counts->matching)
+		snprintf(text, size, ", %d failed in the last hour", counts->matching);
+}
+
 /* "4 waiting, 2 running, 1204 results kept. leader d1, 6 workers (1 draining)." */
 static void
 print_summary(void)
 {
-	char leader[200], inbox[64] = "", dead[64] = "", more[96] = "", failed[64] = "";
+	char leader[200], inbox[64] = "", dead[64] = "", more[96] = "", failed[96] = "";
 
 	terminal_safe(state.leader, strlen(state.leader), leader, sizeof leader);
 	if (state.inbox > 0)
 		snprintf(inbox, sizeof inbox, ", %lld in the inbox", (long long)state.inbox);
-	if (plain() && state.failed > 0)
-		snprintf(failed, sizeof failed, ", %d failed in the last hour", state.failed);
+	if (plain())
+		failures(failed, sizeof failed);
 	if (state.dead > 0)
 		snprintf(dead, sizeof dead, ", %lld dead letters", (long long)state.dead);
 	printf("%s%lld waiting, %lld running%s%s, %lld results kept%s. ", state.shown ? "\n" : "",
@@ -363,6 +378,19 @@ print_hints(void)
 		printf("No task can run. On a worker's host:  zkq-worker --zk %s\n", zk);
 }
 
+/* What a limit left out; that of failures in a plain list is another one. */
+static void
+print_more(void)
+{
+	int more = state.matching - state.shown;
+	int failed = plain() ? state.ended.matching - state.shown_failed : 0;
+
+	if (more > failed)
+		printf("... and %d more (--limit=0 shows all)\n", more - failed);
+	if (failed > 0)
+		printf("... and %d more that failed (--failed shows all)\n", failed);
+}
+
 static void
 print(bool named, bool good)
 {
@@ -381,10 +409,13 @@ print(bool named, bool good)
 		jsonout_number(json, "results", state.results);
 		jsonout_number(json, "dead", state.dead);
 		jsonout_number(json, "inbox", state.inbox);
+		if (plain()) {
+			jsonout_number(json, "failed_last_hour", state.ended.matching);
+			jsonout_bool(json, "failed_all_seen", !state.ended.partial);
+		}
 	}
 	if (!settings.json && !named && !settings.quiet && !settings.no_header && good) {
-		if (state.matching > state.shown)
-			printf("... and %d more (--limit=0 shows all)\n", state.matching - state.shown);
+		print_more();
 		print_hints();
 	}
 	listing_end(&state.listing, good);

@@ -7,8 +7,16 @@
 #include "lib/info.h"
 #include "lib/list.h"
 
-#define NEWEST_LEAST 20		/* look at so many results of each queue at least, however many queues there are */
+#define NEWEST_LEAST 20		/* look at so many results of each queue, however many queues there are */
 #define NEWEST_SEGMENTS 32	/* ... in so many segments, around the one that is worked on */
+
+/* So many segments or results that might have matched are not looked at. */
+static void
+leave_out(struct list *list, int count)
+{
+	if (list->counts && count > 0)
+		list->counts->partial = 1;
+}
 
 static int
 earlier_first(const void *a, const void *b)
@@ -44,6 +52,7 @@ sort_nearest(struct list *list)
 	uint32_t *segments = list->result_segments;
 	int count = list->result_segment_count < NEWEST_SEGMENTS ? list->result_segment_count : NEWEST_SEGMENTS;
 
+	leave_out(list, list->result_segment_count - count);
 	for (int i = 0; i < count; i++) {
 		int nearest = i;
 
@@ -167,6 +176,8 @@ give_ended(struct list *list, const struct ended *row)
 
 	if (!row->json)
 		return;
+	if (list->counts)
+		list->counts->looked++;
 	if (row->bad) {
 		info_of_id(&info, &room, &row->id);
 		info.ended = 1;
@@ -181,14 +192,58 @@ give_ended(struct list *list, const struct ended *row)
 	if (!ended_wanted(list, &info))
 		return;
 	list->query.total += filtered(list);
+	if (list->counts)
+		list->counts->matching++;
 	if (!room_left(list))
 		return;
 	list->results_given++;
 	list_give(list, &info);
 }
 
+/* ---- the share of each queue, when only about so many of the newest results are looked at ---- */
+
+/* How many rows there are when each queue, whose rows stand together, keeps at most share; copies these to the front if
+ * keep. */
+static int
+with_share(struct list *list, int share, bool keep)
+{
+	int count = 0, of_queue = 0;
+
+	for (int i = 0; i < list->ended_count; i++) {
+		bool same = i > 0 && !strcmp(list->ended[i].id.queue, list->ended[i - 1].id.queue);
+
+		of_queue = same ? of_queue + 1 : 1;
+		if (of_queue > share)
+			continue;
+		if (keep && count != i)
+			list->ended[count] = list->ended[i];
+		count++;
+	}
+	return count;
+}
+
+/* What queues with few results leave of their share is for the others, so nothing is left out as long as all are few. */
+static void
+keep_shares(struct list *list)
+{
+	int share = NEWEST_LEAST, too_much = list->newest + 1;
+
+	while (share + 1 < too_much) {
+		int middle = share + (too_much - share) / 2;
+
+		if (with_share(list, middle, false) <= list->newest)
+			share = middle;
+		else
+			too_much = middle;
+	}
+	int count = with_share(list, share, true);
+	leave_out(list, list->ended_count - count);
+	list->ended_count = count;
+}
+
 /* ---- steps ---- */
 
+/* Of the newest those of all queues are read together, at the end. */
 int
 list_ask_queue(struct query *query)
 {
@@ -196,12 +251,14 @@ list_ask_queue(struct query *query)
 
 	if (list->failed)
 		return ZKQ_ENOMEM;
+	if (list->newest)
+		keep_shares(list);
 	if (list->queue_at == list->line.count) {
-		query->at = LIST_STEPS;
+		query->at = list->newest ? LIST_RESULTS : LIST_STEPS;
 		return ZKQ_OK;
 	}
 	list->in = list->line.queues[list->queue_at++].name;
-	list->result_segment_count = list->result_segment_at = list->looked = 0;
+	list->result_segment_count = list->result_segment_at = 0;
 	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_DONE_ALL, list->in), false);
 	plan_list(&query->reads.plan, 0, 0, node_of_queue(NODE_DEAD_ALL, list->in), false);
 	query_ask(query, take_result_segments, query);
@@ -233,15 +290,6 @@ sort_result_segments(struct list *list)
 		sort_nearest(list);
 }
 
-/* How many results of a queue are looked at; 0 = all. */
-static int
-look_at_most(const struct list *list)
-{
-	int each = list->newest && list->line.count ? list->newest / list->line.count : 0;
-
-	return list->newest && each < NEWEST_LEAST ? NEWEST_LEAST : each;
-}
-
 static void
 ask_segment_names(struct list *list)
 {
@@ -262,13 +310,17 @@ list_ask_segment(struct query *query)
 		sort_result_segments(list);
 	/* Nothing more is given or counted: what would be listed is only the folders' counts. */
 	if (list->result_segment_at == list->result_segment_count || (filtered(list) && !room_left(list))) {
+		leave_out(list, list->result_segment_count - list->result_segment_at);
 		query->at = LIST_QUEUE;
 		return ZKQ_OK;
 	}
-	list->ended_count = 0;
+	if (!list->newest)
+		list->ended_count = 0;
 	do
 		ask_segment_names(list);
 	while (list->newest && list->result_segment_at < list->result_segment_count);
+	if (list->newest)
+		query->at = LIST_QUEUE;
 	query_ask(query, take_result_names, query);
 	return ZKQ_OK;
 }
@@ -277,16 +329,16 @@ int
 list_ask_results(struct query *query)
 {
 	struct list *list = (struct list *)query;
-	int most = look_at_most(list);
 
 	if (!filtered(list))
 		query->total += list->ended_count;
-	for (int i = 0; room_left(list) && i < list->ended_count && (!most || list->looked < most); i++) {
+	if (!room_left(list))
+		leave_out(list, list->ended_count);
+	for (int i = 0; room_left(list) && i < list->ended_count; i++) {
 		const struct ended *row = &list->ended[i];
 
 		plan_get(&query->reads.plan, 0, (uint64_t)i, node_of_token(row->dead ? NODE_DEAD : NODE_RESULT, row->id.queue,
 		    row->id.seg, row->id.token), REC_BYTES, false);
-		list->looked++;
 	}
 	query_ask(query, take_result, query);
 	return ZKQ_OK;
@@ -304,6 +356,6 @@ list_give_results(struct query *query)
 		give_ended(list, &list->ended[i]);
 	bool failed = list->failed || list->arena.failed;
 	arena_reset(&list->arena);
-	query->at = LIST_SEGMENT;
+	query->at = list->newest ? LIST_STEPS : LIST_SEGMENT;
 	return failed ? ZKQ_ENOMEM : ZKQ_OK;
 }

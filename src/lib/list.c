@@ -376,6 +376,9 @@ new_list(struct zkq *handle, const struct zkq_list_options *options, zkq_info_fn
 	list->limit = options->limit;
 	list->results_limit = options->ended_limit;
 	list->newest = options->newest;
+	list->counts = options->counts;
+	if (list->counts)
+		memset(list->counts, 0, sizeof *list->counts);
 	if (options->queue)
 		memcpy(list->queue, options->queue, strlen(options->queue) + 1);
 	if (options->worker)

@@ -49,14 +49,15 @@ struct list {
 	bool live, results, only_failed;
 	int64_t since_ms;
 	int limit, results_limit, newest;
-	int given, results_given, looked;	/* looked: results of this queue that were read */
+	struct zkq_list_counts *counts;	/* the caller's, or NULL */
+	int given, results_given;
 	bool failed;
 	/* live ones: */
 	struct shown *shown;
 	int shown_count, shown_room;
 	struct class_looked *classes;
 	int class_count, class_room;
-	/* results of the queue in hand: */
+	/* results of the queue in hand; of the newest those of all queues: */
 	int queue_at;		/* the next one */
 	const char *in;
 	uint32_t *result_segments;	/* of done and dead, each once */

@@ -4,7 +4,7 @@
  * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause ping doctor purge export import fsck: the
  * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
  * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; hang=1: following never ends; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out;
- * recent=1: what has ended did so just now; none=1: a queue in which nothing ever was.
+ * looked=N: a list looked at so many results, and not at all; recent=1: what has ended did so just now; none=1: a queue in which nothing ever was.
  * ZKQ_FAKE_TASKS: lines "id|name|state|exit|signal|reason|tail": tasks that exist; exit and signal may be empty.
  */
 #include "config.h"
@@ -373,11 +373,17 @@ zkq_list(struct zkq *handle, const struct zkq_list_options *how, zkq_info_fn *ca
 			if (look_up(ids[at], &info) != ZKQ_OK || info.ended != pass || !chosen(how, &info))
 				continue;
 			total++;
+			if (pass && how->counts)
+				how->counts->matching++;
 			if (pass && how->ended_limit ? given_ended < how->ended_limit : !how->limit || given < how->limit) {
 				callback(context, given++, ZKQ_OK, &info);
 				given_ended += pass;
 			}
 		}
+	}
+	if (how->counts && knob("looked")) {
+		how->counts->looked = knob("looked");
+		how->counts->partial = 1;
 	}
 	if (done)
 		done(context, error, total);

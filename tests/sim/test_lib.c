@@ -763,6 +763,33 @@ START_TEST(wait_for_result)
 }
 END_TEST
 
+/* All failures are found as long as all results of all queues together are few; of more it is said that some were not looked at. */
+START_TEST(failures_among_many)
+{
+	struct zkq_list_counts counts;
+	struct zkq_list_options options = { LISTED, .ended = 2, .failed = 1, .ended_limit = 2, .newest = 500, .counts = &counts };
+
+	make_queue("render", "{\"v\":1}");
+	make_queue("thumbs", "{\"v\":1}");
+	submit_many(420);
+	for (int i = 0; i < 420; i++)
+		finish(ids[i], i % 100 == 7 ? STATE_FAILED : STATE_DONE, 0, "", 1, false);
+	memset(&seen, 0, sizeof seen);
+	ck_assert_int_eq(zkq_list_wait(handle, &options, 5000, see, NULL, NULL), ZKQ_OK);
+	ck_assert_int_eq(seen.calls, 2);
+	ck_assert_int_eq(counts.matching, 5);
+	ck_assert_int_eq(counts.looked, 420);
+	ck_assert_int_eq(counts.partial, 0);
+	options.newest = 400;
+	ck_assert_int_eq(zkq_list_wait(handle, &options, 5000, see, NULL, NULL), ZKQ_OK);
+	ck_assert_int_eq(counts.looked, 400);
+	ck_assert_int_eq(counts.partial, 1);
+	options = (struct zkq_list_options){ LISTED, .ended = 2, .limit = 1, .failed = 1, .counts = &counts };
+	ck_assert_int_eq(zkq_list_wait(handle, &options, 5000, see, NULL, NULL), ZKQ_OK);
+	ck_assert_int_eq(counts.matching, 5);
+}
+END_TEST
+
 START_TEST(wait_for_many)
 {
 	const char *list[1000];
@@ -1875,6 +1902,7 @@ main(void)
 	tcase_add_test(tc, submit_unknown);
 	tcase_add_test(tc, submit_through_faults);
 	tcase_add_test(tc, wait_for_result);
+	tcase_add_test(tc, failures_among_many);
 	tcase_add_test(tc, wait_for_many);
 	tcase_add_test(tc, close_ends_calls);
 	tcase_add_test(tc, cancel);
