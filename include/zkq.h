@@ -301,7 +301,8 @@ struct zkq_ping_info {
 	int tree;			/* there is a zkq tree at the root */
 	int candidates;			/* dispatchers that lead or stand by */
 	const char *leader, *leader_host;	/* the dispatcher that leads; NULL = nobody */
-	int64_t leader_since_ms;	/* server time; 0 = nobody leads */
+	int64_t candidate_since_ms;	/* server time since when it leads or stands by; no znode tells since when it
+					 * leads; 0 = nobody leads */
 	int queues;			/* 0 for a moment in a new tree: the first leader makes the first one */
 };
 typedef void zkq_ping_fn(void *context, const struct zkq_ping_info *info);

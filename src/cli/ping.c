@@ -44,7 +44,7 @@ print_json(const struct zkq_ping_info *info)
 	jsonout_string(&json, "leader", info->leader);
 	if (info->leader) {
 		jsonout_string(&json, "leader_host", info->leader_host);
-		jsonout_time(&json, "leader_since", info->leader_since_ms);
+		jsonout_time(&json, "candidate_since", info->candidate_since_ms);
 	}
 	jsonout_end(&json);
 }
@@ -53,7 +53,7 @@ static void
 print(const struct zkq_ping_info *info)
 {
 	char session[DURATION_SIZE], age[DURATION_SIZE];
-	int64_t since = cli_wall() - info->leader_since_ms;
+	int64_t since = cli_wall() - info->candidate_since_ms;
 
 	printf("ZooKeeper %s: %.1f ms, session time-out %s\n", info->server ? info->server : settings.zk,
 	    info->round_trip_ms, duration_exact(info->session_timeout_ms, session));
@@ -65,7 +65,7 @@ print(const struct zkq_ping_info *info)
 		fputs(" on ", stdout);
 		terminal_write(stdout, info->leader_host, strlen(info->leader_host), false);
 	}
-	printf(", since %s; %d dispatcher%s\n", duration_short(since > 0 ? since : 0, age), info->candidates,
+	printf(", candidate since %s; %d dispatcher%s\n", duration_short(since > 0 ? since : 0, age), info->candidates,
 	    info->candidates == 1 ? "" : "s");
 }
 

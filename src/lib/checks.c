@@ -432,11 +432,11 @@ check_leader(const struct judge *judge)
 	else if (facts->candidates == 1)
 		say(judge, ZKQ_LEVEL_NOTE, "dispatcher",
 		    "start a second one on another host: it takes over when this one fails",
-		    "%s on %s leads, since %s, alone", facts->leader, facts->leader_host ? facts->leader_host : "?",
-		    seconds(judge, facts->leader_age_ms));
+		    "%s on %s leads, candidate since %s, alone", facts->leader,
+		    facts->leader_host ? facts->leader_host : "?", seconds(judge, facts->candidate_age_ms));
 	else
-		say(judge, ZKQ_LEVEL_OK, "dispatcher", NULL, "%s on %s leads, since %s; %d stand by", facts->leader,
-		    facts->leader_host ? facts->leader_host : "?", seconds(judge, facts->leader_age_ms),
+		say(judge, ZKQ_LEVEL_OK, "dispatcher", NULL, "%s on %s leads, candidate since %s; %d stand by", facts->leader,
+		    facts->leader_host ? facts->leader_host : "?", seconds(judge, facts->candidate_age_ms),
 		    facts->candidates - 1);
 }
 

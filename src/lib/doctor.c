@@ -144,9 +144,9 @@ take_dispatcher(void *context, const struct zkq_dispatcher_info *info)
 		return;
 	facts->leader = arena_string(&doctor->arena, info->name);
 	facts->leader_host = arena_string(&doctor->arena, info->host);
-	facts->leader_age_ms = link_wall_ms() - info->since_ms;
-	if (facts->leader_age_ms < 0)
-		facts->leader_age_ms = 0;
+	facts->candidate_age_ms = link_wall_ms() - info->since_ms;
+	if (facts->candidate_age_ms < 0)
+		facts->candidate_age_ms = 0;
 }
 
 struct room_list {

@@ -82,7 +82,7 @@ struct facts {
 	int right_count;
 	int candidates;
 	const char *leader, *leader_host;
-	int64_t leader_age_ms;
+	int64_t candidate_age_ms;	/* the leader's: since when it leads no znode tells */
 	const char *const *hosts_used;	/* host of every dispatcher and worker */
 	int hosts_used_count;
 	struct fact_worker *workers;

@@ -73,7 +73,7 @@ take_leader(void *context, const struct reply *reply)
 	if (reply->rc != RC_OK)
 		return;
 	ping->info.leader = ping->leads;
-	ping->info.leader_since_ms = reply->stat.ctime_ms;
+	ping->info.candidate_since_ms = reply->stat.ctime_ms;
 	const char *data = arena_copy(&ping->arena, reply->record.bytes.data, reply->record.bytes.len);
 	if (!data || !record_decode(&ping->arena, REC_CANDIDATE, data, reply->record.bytes.len, &record, &why))
 		return;

@@ -474,7 +474,7 @@ zkq_ping_wait(struct zkq *handle, int timeout_ms, zkq_ping_fn *callback, void *c
 	if (knob("leaders")) {
 		info.leader = "d1";
 		info.leader_host = "host\0331";
-		info.leader_since_ms = 1795158668000LL;
+		info.candidate_since_ms = 1795158668000LL;
 	}
 	if (knob("ping") == 0)
 		callback(context, &info);

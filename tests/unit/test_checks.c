@@ -42,7 +42,7 @@ setup(void)
 		.connected = true, .server = "zk1:2181", .asked_ms = 10000, .granted_ms = 10000, .clock_known = true,
 		.clock_off_ms = 3, .clock_doubt_ms = 2, .root_state = ROOT_GOOD, .format = 1, .cluster = "x",
 		    .rights = &right,
-		.right_count = 1, .candidates = 2, .leader = "d1", .leader_host = "a", .leader_age_ms = 100000,
+		.right_count = 1, .candidates = 2, .leader = "d1", .leader_host = "a", .candidate_age_ms = 100000,
 		.hosts_used = hosts_used, .hosts_used_count = 3, .workers = &worker, .worker_count = 1,
 		    .clocks = &worker_clock,
 		.clock_count = 1, .queues = &queue, .queue_count = 1 };
@@ -123,7 +123,7 @@ START_TEST(server)
 	setup();
 	servers[0].srvr = NOT_SAID;
 	servers[0].mode = NULL;
-	expect("warning server zk1:2181", "TLS");
+		expect("warning server zk1:2181", "TLS");
 }
 END_TEST
 
@@ -277,7 +277,7 @@ END_TEST
 START_TEST(daemons)
 {
 	facts.candidates = 1;
-	expect("note leader dispatcher: d1 on a leads, since 100.0 s, alone", "second");
+	expect("note leader dispatcher: d1 on a leads, candidate since 100.0 s, alone", "second");
 	facts.leader = NULL;
 	expect("error leader dispatcher: nobody leads", "zkq-dispatcher --zk zk1,zk2,zk3");
 	setup();
