@@ -96,7 +96,8 @@ check_server(const struct judge *judge, const struct fact_server *server)
 		    "reachable; it may not say what it is");
 	else if (server->srvr == NOT_SAID)
 		say(judge, ZKQ_LEVEL_WARNING, server->name,
-		    "is this the port for TLS, or another service? See the server's log",
+		    "it may hang, be frozen, overloaded, in a long garbage collection: see its log; or this is the port for "
+		    "TLS or of another service",
 		    "takes connections, answers nothing");
 	else
 		say(judge, ZKQ_LEVEL_OK, server->name, NULL, "%s, %d.%d.%d, connected in %lld ms",

@@ -123,7 +123,9 @@ START_TEST(server)
 	setup();
 	servers[0].srvr = NOT_SAID;
 	servers[0].mode = NULL;
-		expect("warning server zk1:2181", "TLS");
+	expect("warning server zk1:2181: takes connections, answers nothing", "frozen, overloaded");
+	expect("warning server zk1:2181", "garbage collection");
+	expect("warning server zk1:2181", "TLS");
 }
 END_TEST
 
