@@ -2,6 +2,7 @@
 
 #include "io/listener.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,6 +15,21 @@
 #define NOT_ADDRESS "not HOST[:PORT]"
 #define ADDRESS_TEXT_MAX 256	/* longer ones are no names of hosts */
 #define BACKLOG 512	/* connections not yet accepted: beyond, a client tries again after a whole second */
+
+/* "::1", "fe80::1%eth0"; scopes may have any name. */
+static bool
+is_ipv6(const char *host)
+{
+	char number[INET6_ADDRSTRLEN];
+	size_t len = strcspn(host, "%");
+	struct in6_addr address;
+
+	if (len >= sizeof number)
+		return false;
+	memcpy(number, host, len);
+	number[len] = '\0';
+	return inet_pton(AF_INET6, number, &address) == 1;
+}
 
 /* Splits in place; "::1" without brackets is a host. */
 static bool
@@ -38,11 +54,11 @@ split(char *address, const char **host, const char **port)
 			*port = colon + 1;
 		}
 	}
+	if ((address[0] == '[' || strchr(*host, ':')) && !is_ipv6(*host))
+		return false;
 	if (!**host)
 		*host = NULL;
-	char *end;
-	long number = strtol(*port, &end, 10);
-	return **port && !*end && number >= 0 && number <= 65535;
+	return **port && strspn(*port, "0123456789") == strlen(*port) && strtol(*port, NULL, 10) <= 65535;
 }
 
 static int

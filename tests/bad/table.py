@@ -422,8 +422,14 @@ for program, call in (("worker", "$WORKER --name=w --state-dir=$DIR/s"), ("dispa
     Command("%s: a credential of another form" % program, "exec " + call, 78, "ZKQ_AUTH: not of the form", env={"ZKQ_AUTH": "nonsense"})
     Command("%s: a credential too long" % program, "exec " + call, 78, "ZKQ_AUTH: too long", env={"ZKQ_AUTH": "digest:a:" + "x" * 3000})
     Command("%s: an empty credential file" % program, "exec %s --auth-file=$DIR/c" % call, 78, "holds no credential", files={"c": "\n"})
-    for text in ("", "nonsense:99999", "1.2.3.4:-1"):
-        Command("%s: HTTP at %r" % (program, text), "exec %s --http-address=%s" % (call, text), 64, "'--http-address': '.*': not HOST")
+    for text in ("", "nonsense:99999", "1.2.3.4:-1", "h:", "h:+1", "x:y:z", "::1::", "[h]:1", "[::1", "::1.2.3.4.5"):
+        for check in ("", " --check-config"):
+            Command("%s: HTTP at %r%s" % (program, text, check), "exec %s '--http-address=%s'%s" % (call, text, check), 64,
+                    "'--http-address': '.*': not HOST")
+    Configuration("%s: HTTP at x:y:z" % program, "[%s]\nhttp-address = x:y:z\n" % program, ":2: http-address = x:y:z: not HOST",
+                  (program.upper(),))
+    for text in ("h", ":0", "h:65535", "::1", "[::1]", "[::1]:0", "::ffff:1.2.3.4", "fe80::1%eth0"):
+        Configuration("%s: HTTP at %s" % (program, text), "[%s]\nhttp-address = %s\n" % (program, text), None, (program.upper(),))
 Command("zkq: 4 files may be open", "ulimit -n 4; exec $ZKQ status --timeout=100ms", 69, "cannot reach ZooKeeper.*Too many open files")
 for name in ("", "a.b", "x" * 65, "a/b", "\x1b[2J", "\u00e9"):
     Command("worker name %r" % name[:8], ["$WORKER", "--name=" + name], 64, "a worker name is at most 64 letters")
