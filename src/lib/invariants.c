@@ -14,8 +14,18 @@ struct ref {
 	int index;		/* in the tree */
 };
 
+/* How far the deletion of a queue is, as its record says (zkq queue delete). */
+enum ending { LASTING, DELETING, DELETED };
+
+struct ending_queue {
+	const char *name;
+	enum ending ending;
+};
+
 struct state {
 	const struct tree *tree;
+	struct ending_queue *endings;	/* the queues that do not last */
+	int ending_count;
 	struct broken_list *broken;
 	struct ref *refs;
 	int ref_count;
@@ -45,6 +55,24 @@ find(const struct state *state, const char *queue, uint32_t seg, const char *tok
 	    compare_refs) : NULL;
 
 	return found ? &state->tree->list[found->index] : NULL;
+}
+
+static enum ending
+ending_of(const struct state *state, const char *queue)
+{
+	for (int i = 0; i < state->ending_count; i++)
+		if (strcmp(state->endings[i].name, queue) == 0)
+			return state->endings[i].ending;
+	return LASTING;
+}
+
+/* Part of a deleted queue: nothing of it counts, and it is being removed in no order that could be broken. A claim is
+ * no part: no worker has one by then. */
+static bool
+is_remains(const struct state *state, const struct node *node)
+{
+	return *node->queue && node->kind != NODE_QUEUE && node->kind != NODE_CLAIM &&
+	    ending_of(state, node->queue) == DELETED;
 }
 
 /* ---- findings ---- */
@@ -479,7 +507,8 @@ check_tail_segment(const struct state *state, const struct tree_node *tasks, uin
 		    "make it");
 		op_check(one, tasks);
 		add_segment(state, one, tasks->node.queue, tail, false);
-	} else if (segment->stat.version > 0 && !find(state, tasks->node.queue, tail + 1, "", NODE_SEGMENT)) {
+	} else if (segment->stat.version > 0 && ending_of(state, tasks->node.queue) == LASTING &&
+	    !find(state, tasks->node.queue, tail + 1, "", NODE_SEGMENT)) {
 		struct record next = { .kind = REC_TAIL, .tail.tail = tail + 1 };
 		const char *data = encoded(state, &next);
 
@@ -598,8 +627,10 @@ check_folders(const struct state *state)
 
 		if (!node->known || node->node.kind != NODE_QUEUE)
 			continue;
-		for (size_t k = 0; k < sizeof of_queue / sizeof *of_queue; k++)
-			check_folder(state, node_of_queue(of_queue[k], node->node.queue));
+		enum ending ending = ending_of(state, node->node.queue);
+		for (size_t k = 0; ending != DELETED && k < sizeof of_queue / sizeof *of_queue; k++)
+			if (ending == LASTING || of_queue[k] != NODE_INBOX)	/* removed when the queue is sealed */
+				check_folder(state, node_of_queue(of_queue[k], node->node.queue));
 	}
 }
 
@@ -643,24 +674,46 @@ add_ref(struct state *state, int index)
 }
 
 static void
+find_endings(struct state *state)
+{
+	const struct tree *tree = state->tree;
+	struct arena arena = { 0 };
+	struct record record;
+	const char *why;
+
+	for (int i = 0; i < tree->count; i++) {
+		const struct tree_node *node = &tree->list[i];
+
+		if (!node->known || node->node.kind != NODE_QUEUE || !decode(&arena, node, REC_QUEUE, &record, &why) ||
+		    (!record.queue.deleting && !record.queue.deleted))
+			continue;
+		state->endings[state->ending_count++] = (struct ending_queue){ node->node.queue,
+			record.queue.deleted ? DELETED : DELETING };
+	}
+	arena_free(&arena);
+}
+
+static void
 check_all(struct state *state)
 {
 	const struct tree *tree = state->tree;
 
+	find_endings(state);
 	for (int i = 0; i < tree->count; i++)
-		if (tree->list[i].known)
+		if (tree->list[i].known && !is_remains(state, &tree->list[i].node))
 			add_ref(state, i);
 	qsort(state->refs, (size_t)state->ref_count, sizeof *state->refs, compare_refs);
 	check_folders(state);
 	for (int i = 0; i < tree->count; i++)
-		check_node(state, &tree->list[i]);
+		if (!tree->list[i].known || !is_remains(state, &tree->list[i].node))
+			check_node(state, &tree->list[i]);
 	for (int i = 0; i < state->ref_count; ) {
 		struct group group = group_of(state, i, &i);
 
 		check_task(state, &group);
 	}
 	for (int i = 0; i < tree->count; i++)
-		if (tree->list[i].known && tree->list[i].node.kind == NODE_TASKS)
+		if (tree->list[i].known && tree->list[i].node.kind == NODE_TASKS && !is_remains(state, &tree->list[i].node))
 			check_queue(state, &tree->list[i]);
 }
 
@@ -673,13 +726,15 @@ invariants_check(const struct tree *tree, struct broken_list *broken)
 	state.refs = calloc((size_t)tree->count + 1, sizeof *state.refs);
 	state.classes = calloc((size_t)tree->count + 1, sizeof *state.classes);
 	state.items = calloc((size_t)tree->count + 1, sizeof *state.items);
-	broken->failed = !state.refs || !state.classes || !state.items;
+	state.endings = calloc((size_t)tree->count + 1, sizeof *state.endings);
+	broken->failed = !state.refs || !state.classes || !state.items || !state.endings;
 	if (!broken->failed)
 		check_all(&state);
 	broken->failed = broken->failed || broken->arena.failed;
 	free(state.refs);
 	free(state.classes);
 	free(state.items);
+	free(state.endings);
 }
 
 void
