@@ -467,15 +467,15 @@ refuse(const struct options *options, int result, const char *word)
 	return options_wrong(options, "unknown option '-%c'", optopt);
 }
 
-/* Of an option whose argument may be missing, and was not attached. */
+/* Of an option whose argument may be missing, and was not attached: the next word is it when it can be nothing else. */
 static char *
 missing_argument(const struct option_row *row, int argc, char **argv)
 {
 	char *next = optind < argc ? argv[optind] : NULL;
+	int64_t ms;
 
-	/* "5", "500ms"; not what only begins like a number. */
-	size_t digits = next ? strspn(next, "0123456789") : 0;
-	if (!digits || strlen(next + digits) > 2)
+	/* "5", "1h30m"; not what only begins like a time. */
+	if (!next || row->kind != OPTION_TIME || duration_parse(next, &ms))
 		return (char *)row->bare;
 	optind++;
 	return next;

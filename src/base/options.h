@@ -38,8 +38,8 @@ struct option_row {
 	char letter;		/* 0 = none */
 	const char *name;	/* NULL ends a table */
 	const char *argument;	/* "TIME"; NULL = takes none */
-	const char *bare;	/* what the option stands for without its argument; a word that follows is taken for one when it is
-				 * a number with at most two letters behind it. NULL = it must have one */
+	const char *bare;	/* of a TIME: what the option stands for without its argument; a word that follows is taken for it
+				 * when it is a time in every letter, as "5" or "1h30m". NULL = it must have one */
 	enum option_kind kind;
 	void *into;		/* of the kind's type; NULL for HELP, VERSION, LATER */
 	const char *preset;	/* default, in the form of an argument; NULL = leave *into as it is */

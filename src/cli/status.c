@@ -54,6 +54,7 @@ static struct {
 	int64_t waiting, running, results, dead, inbox;
 	int code;
 	struct info_kept named[CHUNK];	/* of the ids asked for at once */
+	bool named_known;	/* one of the ids is that of a task */
 	bool worker_known;
 	int left, error;	/* of the questions asked at once */
 } state;
@@ -157,6 +158,7 @@ static void
 show_named(const char *id, const struct info_kept *named)
 {
 	if (named->error == ZKQ_OK) {
+		state.named_known = true;
 		if (wanted(&named->info) && (!limit_given || limit == 0 || state.shown < limit))
 			add(&named->info);
 		return;
@@ -454,6 +456,7 @@ look(struct zkq *handle, const struct ids *ids, bool again)
 	return error == ZKQ_OK ? state.code : cli_fail_error(error, error == ZKQ_ENOQUEUE ? queue : NULL, NULL);
 }
 
+/* Until something fails, or, of tasks that are named, none is there any more. */
 static int
 look_again_and_again(struct zkq *handle, const struct ids *ids)
 {
@@ -464,6 +467,8 @@ look_again_and_again(struct zkq *handle, const struct ids *ids)
 	for (bool again = false; (code == EXIT_OK || code == EXIT_NO) && !output_broken(); again = true) {
 		code = look(handle, ids, again);
 		fflush(stdout);
+		if (ids->count && !state.named_known)
+			break;
 		int64_t next_ms = cli_now() + watch_ms;
 		while (cli_now() < next_ms)
 			cli_turn(handle, next_ms - cli_now(), -1);

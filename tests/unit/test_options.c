@@ -24,6 +24,7 @@ static const struct option_row table[] = {
 	    .help = "0-9", .given = &level_given },
 	{ .name = "limit", .argument = "TIME", .kind = OPTION_TIME, .into = &time_ms, .preset = "10s", .min = 1000,
 	    .max = 60000, .help = "a time\nof two lines" },
+	{ .letter = 'w', .name = "watch", .argument = "TIME", .bare = "2s", .kind = OPTION_TIME, .into = &time_ms, .help = "again" },
 	{ .name = "size", .argument = "SIZE", .kind = OPTION_SIZE, .into = &bytes, .preset = "64K", .help = "a size" },
 	{ .letter = 'e', .name = "env", .argument = "NAME", .kind = OPTION_LIST, .into = &list, .help = "a list" },
 	{ .name = "color", .argument = "WHEN", .kind = OPTION_COLOR, .into = &color, .preset = "auto", .help = "when" },
@@ -80,6 +81,28 @@ START_TEST(takes_values)
 	ck_assert_int_eq(number, 3);
 	ck_assert(!flag);
 	ck_assert_int_eq(PARSE("-"), 1);
+}
+END_TEST
+
+/* The argument of such an option may be the word behind it, if that is a time in every letter. */
+START_TEST(takes_a_time_that_may_be_missing)
+{
+	static const struct {
+		char *argument[3];
+		int64_t ms;
+		int operand;
+	} rows[] = {
+		{ { "-w", "cmd" }, 2000, 2 }, { { "-w5", "cmd" }, 5000, 2 }, { { "-w", "5", "cmd" }, 5000, 3 },
+		{ { "--watch", "1h30m", "cmd" }, 5400000, 3 }, { { "--watch=7", "8" }, 7000, 2 }, { { "-w", "00:01:00" }, 60000, 3 },
+		{ { "-w", "5x" }, 2000, 2 }, { { "-w", "12ab34" }, 2000, 2 }, { { "-w", "-f", "3" }, 2000, 3 }, { { "-w" }, 2000, 2 },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int operand = parse((char *[]){ "test", rows[i].argument[0], rows[i].argument[1], rows[i].argument[2], NULL });
+
+		ck_assert_msg(operand == rows[i].operand && time_ms == rows[i].ms, "row %zu: operand %d, %lld ms", i, operand,
+		    (long long)time_ms);
+	}
 }
 END_TEST
 
@@ -151,6 +174,7 @@ START_TEST(help_shows_each_option_with_its_default)
 	    "  -n, --number=N            0-9 (5)\n"
 	    "      --limit=TIME          a time\n"
 	    "                            of two lines (10s)\n"
+	    "  -w, --watch[=TIME]        again\n"
 	    "      --size=SIZE           a size (64K)\n"
 	    "  -e, --env=NAME            a list\n"
 	    "      --color=WHEN          when (auto)\n"
@@ -169,6 +193,7 @@ main(void)
 	TCase *tcase = tcase_create("all");
 
 	tcase_add_test(tcase, takes_values);
+	tcase_add_test(tcase, takes_a_time_that_may_be_missing);
 	tcase_add_test(tcase, environment_is_between);
 	tcase_add_test(tcase, refuses);
 	tcase_add_test(tcase, help_shows_each_option_with_its_default);
