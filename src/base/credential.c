@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/exits.h"
+#include "base/terminal.h"
 
 static bool
 well_formed(const char *text)
@@ -91,4 +92,34 @@ credential_read(const char *file, char credential[CREDENTIAL_SIZE], char *why, s
 		return EXIT_OK;
 	}
 	return EXIT_CONFIG;
+}
+
+const char *
+credential_user(const char *credential, int *len)
+{
+	const char *user = *credential ? strchr(credential, ':') : NULL;
+
+	*len = user ? (int)strcspn(user + 1, ":") : 0;
+	return user ? user + 1 : NULL;
+}
+
+void
+credential_print(const char *file, const char *credential, FILE *out)
+{
+	const char *unused = getenv("ZKQ_AUTH");
+	int len;
+	const char *user = credential_user(credential, &len);
+
+	if (!user) {
+		fputs("; no credential\n\n", out);
+		return;
+	}
+	fputs("; credential of user ", out);
+	terminal_write(out, user, (size_t)len, false);
+	fputs(" ; ", out);
+	if (file)
+		terminal_write(out, file, strlen(file), false);
+	else
+		fputs("ZKQ_AUTH", out);
+	fputs(file && unused && *unused ? "; ZKQ_AUTH is set, too, and not used\n\n" : "\n\n", out);
 }

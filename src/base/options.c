@@ -391,31 +391,49 @@ options_reload(const struct options *options)
 }
 
 void
-options_print_effective(const struct options *options, FILE *out)
+options_each(const struct options *options, option_value_fn *see, void *context)
 {
 	const struct option_row *rows[ROWS_MAX];
-	const char *section = "";
 	int count = collect(options, rows);
 
 	for (int i = 0; i < count; i++) {
 		const struct origin *origin = &last.origins[i];
-
-		if (!rows[i]->section)
-			continue;
-		if (strcmp(section, rows[i]->section) != 0) {
-			fprintf(out, "%s[%s]\n", *section ? "\n" : "", rows[i]->section);
-			section = rows[i]->section;
-		}
 		const char *text = origin->text ? origin->text : origin->from == FROM_OPTION ? "yes" : NULL;
-		if (!text) {
-			fprintf(out, "; %s is not set\n", rows[i]->name);
-			continue;
-		}
-		fprintf(out, "%s = ", rows[i]->name);
-		terminal_write(out, text, strlen(text), false);
-		fprintf(out, " ; %s\n", origin->from == FROM_PRESET ? "default" : origin->from == FROM_OPTION ? "option" :
-		    origin->where);
+
+		if (rows[i]->section)
+			see(context, rows[i], text, !text ? NULL : origin->from == FROM_PRESET ? "default" :
+			    origin->from == FROM_OPTION ? "option" : origin->where);
 	}
+}
+
+struct effective {
+	FILE *out;
+	const char *section;
+};
+
+static void
+print_value(void *context, const struct option_row *row, const char *text, const char *from)
+{
+	struct effective *effective = context;
+	FILE *out = effective->out;
+
+	if (strcmp(effective->section, row->section) != 0) {
+		fprintf(out, "%s[%s]\n", *effective->section ? "\n" : "", row->section);
+		effective->section = row->section;
+	}
+	if (!text) {
+		fprintf(out, "; %s is not set\n", row->name);
+		return;
+	}
+	fprintf(out, "%s = ", row->name);
+	terminal_write(out, text, strlen(text), false);
+	fprintf(out, " ; %s\n", from);
+}
+
+void
+options_print_effective(const struct options *options, FILE *out)
+{
+	options_each(options, print_value, &(struct effective){ .out = out, .section = "" });
 }
 
 char **

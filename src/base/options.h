@@ -83,6 +83,10 @@ int options_parse(const struct options *options, int argc, char **argv);
 /* Reads the files again, and logs. When anything in them is wrong, nothing changes and false is returned. Else rows that
  * are live take their new values; others that would change are said to need a restart. */
 bool options_reload(const struct options *options);
+/* text: the value that is in effect; from: "default", "option", the environment variable, or "file:line". Both NULL: not set. */
+typedef void option_value_fn(void *context, const struct option_row *row, const char *text, const char *from);
+/* One call for each row with a section, in order of the tables. */
+void options_each(const struct options *options, option_value_fn *see, void *context);
 /* Prints what is in effect, in the form of a configuration file, and where each value comes from. */
 void options_print_effective(const struct options *options, FILE *out);
 /* argv with what files said put in as options, for another process of this program. The list belongs to the caller; its

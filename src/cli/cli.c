@@ -383,9 +383,51 @@ cli_help(const struct command *command)
 	options_help(&parsed, stdout);
 }
 
+static void
+print_json_value(void *context, const struct option_row *row, const char *text, const char *from)
+{
+	struct jsonout *json = context;
+
+	jsonout_object(json, NULL);
+	jsonout_string(json, "section", row->section);
+	jsonout_string(json, "key", row->name);
+	jsonout_string(json, "value", text);
+	jsonout_string(json, "from", from);
+	jsonout_end(json);
+}
+
+static void
+print_json_configuration(void)
+{
+	struct jsonout json;
+	int len;
+	const char *user = credential_user(settings.auth, &len);
+
+	jsonout_start(&json, stdout);
+	jsonout_object(&json, NULL);
+	jsonout_string(&json, "schema", "zkq.config/1");
+	jsonout_array(&json, "items");
+	options_each(&parsed, print_json_value, &json);
+	jsonout_end(&json);
+	if (user) {
+		jsonout_object(&json, "credential");
+		jsonout_bytes(&json, "user", user, (size_t)len);
+		jsonout_string(&json, "from", auth_source());
+		jsonout_end(&json);
+	} else {
+		jsonout_null(&json, "credential");
+	}
+	jsonout_end(&json);
+}
+
 void
 cli_print_configuration(void)
 {
+	if (settings.json) {
+		print_json_configuration();
+		return;
+	}
+	credential_print(settings.auth_file, settings.auth, stdout);
 	options_print_effective(&parsed, stdout);
 }
 

@@ -50,7 +50,7 @@ extern const struct option_row common_options[], connection_options[];
 /* Parses argv (argv[0] is not looked at) for command and runs it; returns the exit code. */
 int cli_run(const struct command *command, int argc, char **argv);
 void cli_help(const struct command *command);
-/* What is in effect, for zkq --check-config. */
+/* What is in effect, for zkq --check-config; behind cli_open(), which reads the credential. */
 void cli_print_configuration(void);
 /* "name --option" or "name -o --option", one a line; rows may be NULL. */
 void cli_print_options(const char *name, const struct option_row *rows);

@@ -111,6 +111,13 @@ daemon_options_read(const struct options *command, const char *who, bool with_cr
 	return -1;
 }
 
+void
+daemon_options_print(const struct options *command, FILE *out)
+{
+	credential_print(wanted.auth_file, daemon_options.auth, out);
+	options_print_effective(command, out);
+}
+
 bool
 daemon_options_reload(const struct options *command)
 {

@@ -32,6 +32,8 @@ int daemon_options_parse(const struct options *command, int argc, char **argv);
  * who talk to ZooKeeper.
  * -1 = go on, else the exit code. */
 int daemon_options_read(const struct options *command, const char *who, bool with_credential);
+/* What is in effect, for --check-config; behind daemon_options_read() with the credential. */
+void daemon_options_print(const struct options *command, FILE *out);
 /* Reads the configuration files again and sets the log. False: they are wrong, and nothing has changed. */
 bool daemon_options_reload(const struct options *command);
 

@@ -401,7 +401,7 @@ start(int argc, char **argv)
 	if ((code = daemon_options_read(&command, "dispatcher", true)) >= 0)
 		return code;
 	if (daemon_options.check) {
-		options_print_effective(&command, stdout);
+		daemon_options_print(&command, stdout);
 		return EXIT_OK;
 	}
 	return serve(argc, argv);

@@ -244,7 +244,7 @@ start(int argc, char **argv)
 	if (http)
 		return log_server_run(&options, HELPER_SOCKET, HELPER_LISTENER);
 	if (daemon_options.check) {
-		options_print_effective(&command, stdout);
+		daemon_options_print(&command, stdout);
 		return EXIT_OK;
 	}
 	notify_open();

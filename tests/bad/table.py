@@ -430,6 +430,21 @@ for program, call in (("worker", "$WORKER --name=w --state-dir=$DIR/s"), ("dispa
                   (program.upper(),))
     for text in ("h", ":0", "h:65535", "::1", "[::1]", "[::1]:0", "::ffff:1.2.3.4", "fe80::1%eth0"):
         Configuration("%s: HTTP at %s" % (program, text), "[%s]\nhttp-address = %s\n" % (program, text), None, (program.upper(),))
+for program in ("ZKQ", "WORKER", "DISPATCHER"):
+    AUTH = {"ZKQ_AUTH": "digest:anna\x1b:SECRET"}
+    CHECK = "chmod 600 $DIR/c; exec $%s --check-config --config=/dev/null" % program
+    FILES = {"c": "digest:bert:SECRET\n"}
+    Command("%s: credential in effect: none" % program, CHECK, out="^; no credential\n", files=FILES)
+    Command("%s: credential in effect: ZKQ_AUTH" % program, CHECK, env=AUTH, files=FILES,
+            out="(?s)\\A(?!.*SECRET); credential of user anna\\\\x1b ; ZKQ_AUTH\n")
+    Command("%s: credential in effect: a file" % program, CHECK + " --auth-file=$DIR/c", files=FILES,
+            out="(?s)\\A(?!.*SECRET); credential of user bert ; /[^\n;]*/c\n")
+    Command("%s: credential in effect: a file before ZKQ_AUTH" % program, CHECK + " --auth-file=$DIR/c", env=AUTH, files=FILES,
+            out="(?s)\\A(?!.*SECRET); credential of user bert ; /[^\n;]*/c; ZKQ_AUTH is set, too, and not used\n")
+Command("zkq: the configuration as JSON", "exec $ZKQ --check-config --json --config=/dev/null --root=/a", env={"ZKQ_AUTH": "digest:anna:SECRET"},
+        out="(?s)\\A(?!.*SECRET){\"schema\":\"zkq.config/1\",\"items\":\\[.*{\"section\":\"zookeeper\",\"key\":\"root\",\"value\":\"/a\",\"from\":\"option\"}"
+            ".*\"key\":\"auth-file\",\"value\":null,\"from\":null.*\\],\"credential\":{\"user\":\"anna\",\"from\":\"ZKQ_AUTH\"}}\n\\Z")
+Command("zkq: the configuration as JSON, no credential", "exec $ZKQ --check-config --json", out="\"credential\":null}\n$")
 Command("zkq: 4 files may be open", "ulimit -n 4; exec $ZKQ status --timeout=100ms", 69, "cannot reach ZooKeeper.*Too many open files")
 for name in ("", "a.b", "x" * 65, "a/b", "\x1b[2J", "\u00e9"):
     Command("worker name %r" % name[:8], ["$WORKER", "--name=" + name], 64, "a worker name is at most 64 letters")
