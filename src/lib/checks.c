@@ -410,7 +410,11 @@ check_permissions(const struct judge *judge)
 		    "everybody who reaches ZooKeeper may change it, and so run commands on the workers");
 	for (int i = 0; i < facts->right_count; i++) {
 		refused += !facts->rights[i].allowed;
-		if (!facts->rights[i].allowed)
+		if (facts->rights[i].missing)
+			say(judge, ZKQ_LEVEL_ERROR, facts->rights[i].path,
+			    "zkq admin fsck tells what else is missing, and what to do", "is missing: nobody can %s",
+			    facts->rights[i].what);
+		else if (!facts->rights[i].allowed)
 			say(judge, ZKQ_LEVEL_WARNING, facts->rights[i].path,
 			    "if you are to do that, give the tree's credential: --auth-file, ZKQ_AUTH", "we may not %s",
 			    facts->rights[i].what);

@@ -200,6 +200,7 @@ take_queue(void *context, const struct zkq_queue_info *info)
 	facts->queues = queues;
 	struct fact_queue *queue = &queues[facts->queue_count++];
 	*queue = (struct fact_queue){ .name = arena_string(arena, info->name), .paused = info->paused,
+		.deleting = info->deleting,
 		.paused_by = arena_string(arena, info->paused_by), .paused_reason = arena_string(arena,
 		    info->paused_reason),
 		.waiting = info->waiting, .running = info->running, .inbox = info->inbox, .dead = info->dead };
@@ -453,6 +454,7 @@ take(void *context, uint64_t arg, const struct raw_request *request, const struc
 		break;
 	case ASK_RIGHT:
 		doctor->facts.rights[index].allowed = reply->rc == RC_OK;
+		doctor->facts.rights[index].missing = reply->rc == RC_NONODE;
 	}
 }
 
@@ -507,8 +509,9 @@ try_rights(struct doctor *doctor)
 	try_right(doctor, "give out tasks, as a dispatcher must", arena_printf(&doctor->arena, "%s/assign", root));
 	try_right(doctor, "register, as a worker must", arena_printf(&doctor->arena, "%s/workers", root));
 	for (int i = 0; i < doctor->facts.queue_count; i++)
-		try_right(doctor, "submit to it", arena_printf(&doctor->arena, "%s/queues/%s/inbox", root,
-		    doctor->facts.queues[i].name));
+		if (!doctor->facts.queues[i].deleting)	/* that has no inbox any more */
+			try_right(doctor, "submit to it", arena_printf(&doctor->arena, "%s/queues/%s/inbox", root,
+			    doctor->facts.queues[i].name));
 }
 
 static int

@@ -38,6 +38,7 @@ struct fact_right {
 	const char *what;		/* "submit to default" */
 	const char *path;
 	bool allowed;
+	bool missing;			/* there is no such path */
 };
 
 struct fact_worker {
@@ -53,6 +54,7 @@ struct fact_clock {
 struct fact_queue {
 	const char *name;
 	bool paused, served;		/* served: a live worker takes its tasks */
+	bool deleting;
 	const char *paused_by, *paused_reason;
 	int64_t waiting, running, inbox, dead, waiting_max;
 	int64_t inbox_age_ms;		/* of the oldest task in the inbox */

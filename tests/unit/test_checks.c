@@ -35,7 +35,7 @@ setup(void)
 	worker = (struct fact_worker){ "w1", "b", "1.0.0", "up", "default", 0 };
 	queue = (struct fact_queue){ .name = "default", .served = true, .waiting_max = 200000 };
 	worker_clock = (struct fact_clock){ "w1", 100 };
-	right = (struct fact_right){ "submit to it", "/zkq/queues/default/inbox", true };
+	right = (struct fact_right){ "submit to it", "/zkq/queues/default/inbox", true, false };
 	folder = (struct fact_folder){ "/zkq/queues/default/inbox", 30000 };
 	facts = (struct facts){ .hosts = "zk1,zk2,zk3", .root = "/zkq", .version = "1.0.0", .servers = servers,
 	    .server_count = 3,
@@ -270,6 +270,8 @@ START_TEST(permissions)
 	setup();
 	right.allowed = false;
 	expect("warning permissions /zkq/queues/default/inbox: we may not submit", "--auth-file");
+	right.missing = true;
+	expect("error permissions /zkq/queues/default/inbox: is missing: nobody can submit to it", "zkq admin fsck");
 	setup();
 	facts.no_write = true;
 	expect("note permissions permissions:", "--no-write");
