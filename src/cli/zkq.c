@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/exits.h"
 #include "base/output.h"
@@ -75,15 +76,76 @@ find(const char *word, const char *next, int *words, bool *group)
 	return list;
 }
 
+/* The second words of a group: "list, show, create". */
+static void
+group_words(const char *word, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < COMMANDS; i++) {
+		const char *second = strchr(commands[i]->name, ' ');
+
+		if (second && begins_with(commands[i]->name, word) && used < size)
+			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", second + 1);
+	}
+}
+
+static bool
+several(const char *group)
+{
+	char words[256];
+
+	group_words(group, words, sizeof words);
+	return strchr(words, ',') != NULL;
+}
+
+static void
+print_group_help(const char *word)
+{
+	const char *manual = "";
+
+	printf("Usage: zkq %s COMMAND [OPTIONS] [ARGUMENTS]\n\nCommands:\n", word);
+	for (int i = 0; i < COMMANDS; i++) {
+		if (!begins_with(commands[i]->name, word))
+			continue;
+		printf("  %-14s%s\n", commands[i]->name, commands[i]->about);
+		manual = commands[i]->manual;
+	}
+	printf("\nOptions of one:  zkq help %s COMMAND\n\nManual: %s\n", word, manual);
+}
+
 static int
 unknown(const char *word, const char *next, bool group)
 {
-	char text[512], safe[1024];
+	char text[512], safe[1024], words[256];
 
 	snprintf(text, sizeof text, "%s%s%s", word, group && next ? " " : "", group && next ? next : "");
 	terminal_safe(text, strlen(text), safe, sizeof safe);
-	fprintf(stderr, "zkq: no command '%s'; try 'zkq --help'\n", safe);
+	group_words(word, words, sizeof words);
+	if (group)
+		fprintf(stderr, "zkq: no command '%s': there are %s; try 'zkq %s --help'\n", safe, words, word);
+	else
+		fprintf(stderr, "zkq: no command '%s'; try 'zkq --help'\n", safe);
 	return EXIT_USAGE;
+}
+
+static bool
+asks_for_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* "zkq queue" is its list; to a person it says what else there is. */
+static void
+hint_group(const char *word)
+{
+	char words[256];
+
+	group_words(word, words, sizeof words);
+	fflush(stdout);
+	if (several(word) && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO))
+		fprintf(stderr, "zkq: zkq %s knows %s; zkq %s --help tells more\n", word, words, word);
 }
 
 /* zkq --check-config: no command, but all the options that configuration files may have. */
@@ -142,6 +204,10 @@ help(int argc, char **argv)
 		return EXIT_OK;
 	}
 	const struct command *command = find(argv[0], argv[1], &words, &group);
+	if (group && argc == 1 && several(argv[0])) {
+		print_group_help(argv[0]);
+		return EXIT_OK;
+	}
 	if (!command)
 		return unknown(argv[0], argc > 1 ? argv[1] : NULL, group);
 	cli_help(command);
@@ -163,16 +229,21 @@ dispatch(int argc, char **argv)
 		printf("zkq (zkq) %s\nLicence: Apache-2.0\n", zkq_version());
 		return EXIT_OK;
 	}
-	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+	if (asks_for_help(argv[0]))
 		return help(0, NULL);
 	if (strcmp(argv[0], "help") == 0)
 		return help(argc - 1, argv + 1);
 	if (strncmp(argv[0], "--c", 3) == 0 || strncmp(argv[0], "-c", 2) == 0)
 		return cli_run(&command_check, argc + 1, argv - 1);
 	const struct command *command = find(argv[0], argv[1], &words, &group);
+	if (group && argc > 1 && several(argv[0]) && asks_for_help(argv[1]))
+		return help(1, argv);
 	if (!command)
 		return unknown(argv[0], argc > 1 ? argv[1] : NULL, group);
-	return cli_run(command, argc - words + 1, argv + words - 1);
+	int code = cli_run(command, argc - words + 1, argv + words - 1);
+	if (group && argc == 1)
+		hint_group(argv[0]);
+	return code;
 }
 
 int
