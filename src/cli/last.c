@@ -2,6 +2,7 @@
 
 #include "cli/last.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #define CLUSTERS_MAX 20		/* lines of the file: one per cluster, the one used last first */
 #define LINE_SIZE 1024
+#define FILE_MAX (CLUSTERS_MAX * LINE_SIZE)	/* what is longer was not written here */
 
 /* ZKQ_LAST, else $XDG_STATE_HOME/zkq/last, else ~/.local/state/zkq/last. make: folders that are missing are made, but never
  * a home, nor what XDG_STATE_HOME lies in. */
@@ -56,12 +58,40 @@ is_ours(const char *line)
 	    strncmp(rest + 2 + len, settings.root, strlen(settings.root)) == 0 && rest[2 + len + strlen(settings.root)] == '\n';
 }
 
+static bool
+is_record(const struct stat *stat)
+{
+	return S_ISREG(stat->st_mode) && stat->st_size <= FILE_MAX;
+}
+
+/* NULL when there is none, or something else: a FIFO or a device would be waited for, or read for ever. */
+static FILE *
+open_record(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+	struct stat stat;
+	FILE *in = fd >= 0 && fstat(fd, &stat) == 0 && is_record(&stat) ? fdopen(fd, "r") : NULL;
+
+	if (fd >= 0 && !in)
+		close(fd);
+	return in;
+}
+
+/* Whether a new file may take the place of what is there: never that of a device, a link, or a file that is none of ours. */
+static bool
+replaceable(const char *path)
+{
+	struct stat stat;
+
+	return lstat(path, &stat) == 0 ? is_record(&stat) : errno == ENOENT;
+}
+
 /* The other clusters' lines. */
 static void
 copy_others(const char *path, FILE *out)
 {
 	char line[LINE_SIZE];
-	FILE *in = fopen(path, "re");
+	FILE *in = open_record(path);
 	int kept = 1;
 
 	while (in && kept < CLUSTERS_MAX && fgets(line, sizeof line, in))
@@ -78,7 +108,7 @@ last_keep(const char *id)
 {
 	char path[PATH_MAX], temporary[PATH_MAX + 32];
 
-	if (!path_of(path, true) || strlen(settings.zk) + strlen(settings.root) > LINE_SIZE - ZKQ_ID_SIZE - 4)
+	if (!path_of(path, true) || !replaceable(path) || strlen(settings.zk) + strlen(settings.root) > LINE_SIZE - ZKQ_ID_SIZE - 4)
 		return;
 	snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -99,7 +129,7 @@ last_read(char id[ZKQ_ID_SIZE])
 {
 	char path[PATH_MAX], line[LINE_SIZE];
 	bool found = false;
-	FILE *in = path_of(path, false) ? fopen(path, "re") : NULL;
+	FILE *in = path_of(path, false) ? open_record(path) : NULL;
 
 	while (in && !found && fgets(line, sizeof line, in)) {
 		size_t len = strcspn(line, " ");
