@@ -61,6 +61,7 @@ struct call {
 			const char *by, *reason;	/* CANCEL, UPDATE */
 			int priority;		/* UPDATE, SETTLE: -1 = as it is */
 			int64_t time_limit_ms;	/* UPDATE, SETTLE: -1 = as it is, 0 = none */
+			const int64_t *marks;	/* SETTLE: of each id, that of ANSWER_REQUESTED; copied */
 		} ids;
 	};
 };
@@ -73,8 +74,8 @@ enum answer_kind {
 	ANSWER_RESULT,		/* all but SUBMIT: the result; record kind result, dead = it lies in dead/ */
 	ANSWER_NOTASK,		/* all but SUBMIT: no such task, or its result was removed by retention */
 	ANSWER_REQUESTED,	/* CANCEL, UPDATE: the request is in the tree */
-	ANSWER_UPDATED,		/* SETTLE: the task waits or runs as it was to be */
-	ANSWER_BUSY,		/* SETTLE: it does not: a worker had it, or somebody asked for something else meanwhile */
+	ANSWER_UPDATED,		/* SETTLE: the task was written since the request, and is as it was to be */
+	ANSWER_BUSY,		/* SETTLE: not so: a worker had it, or somebody asked for something else meanwhile */
 };
 
 enum refused_code { REFUSED_NONE, REFUSED_NOQUEUE, REFUSED_FULL, REFUSED_NOAUTH, REFUSED_SIZE, REFUSED_CLASSES,
@@ -89,6 +90,7 @@ struct answer {
 	const char *text;	/* what happened, for people; may be NULL */
 	struct rec_result result;
 	bool dead;
+	int64_t mark;		/* REQUESTED of an update: what SETTLE is to be given */
 };
 
 /* Waits for more ids than this of one segment watch the result folders, never one watch per id. */

@@ -23,6 +23,7 @@ struct wishing {
 	void *context;
 	struct task_id *ids;
 	enum wish_stage *stage;	/* of each id */
+	int64_t *marks;		/* of each id, of an update that was requested */
 	int count;
 	int asked, left;		/* how many are still at WISH_ASKED; are not over */
 	uint64_t request_id, wait_id;	/* the calls; 0 = not begun */
@@ -104,7 +105,8 @@ new_wait(struct wishing *all)
 		return NULL;
 	struct task_id *ids = arena_alloc(&pending->arena, (size_t)all->count * sizeof *ids);
 	pending->index = arena_alloc(&pending->arena, (size_t)all->count * sizeof *pending->index);
-	if (!ids || !pending->index) {
+	int64_t *marks = arena_alloc(&pending->arena, (size_t)all->count * sizeof *marks);
+	if (!ids || !pending->index || !marks) {
 		pending_free(pending);
 		return NULL;
 	}
@@ -113,10 +115,12 @@ new_wait(struct wishing *all)
 		if (pending->answered[i])
 			continue;
 		pending->index[n] = i;
+		marks[n] = all->marks[i];
 		ids[n++] = all->ids[i];
 	}
 	pending->left = pending->call.ids.count = n;
 	pending->call.ids.ids = ids;
+	pending->call.ids.marks = marks;
 	pending->call.ids.priority = all->priority;
 	pending->call.ids.time_limit_ms = all->time_limit_ms;
 	if (all->kind == CALL_CANCEL)
@@ -155,6 +159,7 @@ requested(void *context, int index, int error, const struct answer *answer)
 		finish(all, index, error, NULL);
 	} else if (answer->kind == ANSWER_REQUESTED) {
 		all->stage[index] = WISH_REQUESTED;
+		all->marks[index] = answer->mark;
 		all->asked--;
 	} else if (answer->kind == ANSWER_RESULT) {
 		info_of_result(&info, &room, &answer->task_id, &answer->result, answer->dead);
@@ -182,6 +187,7 @@ begin(struct zkq *handle, const char *const *ids, int count, const char *reason,
 	all->count = all->asked = all->left = count;
 	all->ids = arena_alloc(&all->arena, (size_t)count * sizeof *all->ids);
 	all->stage = arena_alloc(&all->arena, (size_t)count * sizeof *all->stage);
+	all->marks = arena_alloc(&all->arena, (size_t)count * sizeof *all->marks);
 	pending->call.ids.reason = arena_string(&pending->arena, reason);
 	if (all->arena.failed || pending->arena.failed)
 		goto out_of_memory;

@@ -141,6 +141,44 @@ START_TEST(update_of_a_running_task)
 }
 END_TEST
 
+/* That a running task is so already does not count as a change. */
+START_TEST(update_of_a_running_task_to_what_it_is)
+{
+	configure();
+	struct story *story = begin_busy(20000);
+	struct actor *s1 = story_actor(story, "s1");
+
+	user_update(s1, 1, PRIORITY_DEFAULT, -1);
+	story_run_ms(story, 500);
+	ck_assert_str_eq(user_update_knows(s1, 1), "busy");
+	user_update(s1, 1, PRIORITY_DEFAULT, 0);
+	story_run_ms(story, 500);
+	ck_assert_str_eq(user_update_knows(s1, 1), "busy");
+	story_end(story);
+}
+END_TEST
+
+/* Of one that waits it does, and it starts as ever. */
+START_TEST(update_of_a_waiting_task_to_what_it_is)
+{
+	configure();
+	struct story *story = begin_busy(5000);
+	struct actor *s1 = story_actor(story, "s1");
+
+	submit(story, 2, true);
+	story_forget(story);
+	user_update(s1, 3, PRIORITY_DEFAULT, -1);
+	story_run_ms(story, 500);
+	ck_assert_str_eq(user_update_knows(s1, 3), "updated");
+	user_update(s1, 3, PRIORITY_DEFAULT, 0);
+	story_run_ms(story, 500);
+	ck_assert_str_eq(user_update_knows(s1, 3), "updated");
+	story_until(story, "w1: starts t2");
+	story_until(story, "w1: starts t3");
+	story_end(story);
+}
+END_TEST
+
 /* The task is given out while the request is on its way: it is claimed as it was, the request is dropped. */
 START_TEST(update_while_it_is_being_assigned)
 {
@@ -324,7 +362,8 @@ START_TEST(update_of_nothing)
 	}
 	story_drain(story);
 	ck_assert_int_eq(story_count(story, "w1: starts t2"), 1);
-	ck_assert_int_eq(story_count(story, "leader: -update t2"), 6);
+	ck_assert_int_eq(story_count(story, "leader: -update t2"), 5);
+	ck_assert_int_eq(story_count(story, "leader: =task t2 -update t2"), 1);
 	story_end(story);
 }
 END_TEST
@@ -343,6 +382,8 @@ story_update(void)
 	tcase_add_test(tcase, time_limit_of_a_waiting_task);
 	tcase_add_test(tcase, time_limit_of_one_of_a_batch);
 	tcase_add_test(tcase, update_of_a_running_task);
+	tcase_add_test(tcase, update_of_a_running_task_to_what_it_is);
+	tcase_add_test(tcase, update_of_a_waiting_task_to_what_it_is);
 	tcase_add_test(tcase, update_while_it_is_being_assigned);
 	tcase_add_test(tcase, outcome_of_a_change_is_unknown);
 	tcase_add_test(tcase, leader_lost_after_a_change);

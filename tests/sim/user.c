@@ -28,6 +28,7 @@ struct open_call {
 	bool *seen;
 	int priority;		/* UPDATE, SETTLE */
 	int64_t time_limit_ms;
+	int64_t mark;		/* SETTLE */
 };
 
 struct user {
@@ -210,11 +211,11 @@ user_cancel(struct actor *actor, uint64_t serial)
 }
 
 static void
-ask_update(struct user *user, enum call_kind kind, struct item *item, int priority, int64_t time_limit_ms)
+ask_update(struct user *user, enum call_kind kind, struct item *item, int priority, int64_t time_limit_ms, int64_t mark)
 {
 	struct open_call *open = open_call(user, kind, (int)(item - user->items), 1);
 	struct call call = { .kind = kind, .id = open->id, .ids = { .ids = &item->id, .count = 1,
-		.by = actor_name(user->actor), .priority = priority, .time_limit_ms = time_limit_ms } };
+		.by = actor_name(user->actor), .priority = priority, .time_limit_ms = time_limit_ms, .marks = &mark } };
 
 	open->priority = priority;
 	open->time_limit_ms = time_limit_ms;
@@ -230,7 +231,7 @@ user_update(struct actor *actor, uint64_t serial, int priority, int64_t time_lim
 	if (!item || !item->known || !actor_up(actor))
 		return false;
 	item->update = "";
-	ask_update(user, CALL_UPDATE, item, priority, time_limit_ms);
+	ask_update(user, CALL_UPDATE, item, priority, time_limit_ms, 0);
 	return true;
 }
 
@@ -255,7 +256,8 @@ settle_due(void *context, void *object, uint64_t arg)
 
 	(void)arg;
 	if (actor_up(user->actor) && settle->item < user->count)
-		ask_update(user, CALL_SETTLE, &user->items[settle->item], settle->asked.priority, settle->asked.time_limit_ms);
+		ask_update(user, CALL_SETTLE, &user->items[settle->item], settle->asked.priority, settle->asked.time_limit_ms,
+		    settle->asked.mark);
 	free(settle);
 }
 
@@ -270,6 +272,7 @@ updated(struct user *user, const struct open_call *call, struct item *item, cons
 	if (answer->kind == ANSWER_REQUESTED) {
 		settle = need(calloc(1, sizeof *settle));
 		settle->asked = *call;
+		settle->asked.mark = answer->mark;
 		settle->item = (int)(item - user->items);
 		agenda_at(&user->cluster->agenda, 0, settle_due, settle, user, 0);
 	} else if (answer->kind == ANSWER_UPDATED && call->priority >= 0 &&

@@ -193,11 +193,12 @@ wish_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 	wanted->by = NULL;	/* the reply's */
 	wish->version = reply->stat.version;
 	wish->whole = wish->task->whole;
-	if (wanted->time_limit_ms < 0 && (wanted->priority < 0 || wanted->priority == wish->task->priority)) {
+	if (wanted->time_limit_ms < 0 && wanted->priority < 0) {
 		release(d, wish);
-		wish_over(d, wish);	/* it is so already */
+		wish_over(d, wish);	/* asks for nothing */
 		return;
 	}
+	/* Also when it is so already: by the write the one who asked sees that a worker did not have it. */
 	fetch(d, wish, task_node(wish->task), wanted->time_limit_ms < 0 ? REC_BYTES : REC_TASK, text_read);
 }
 

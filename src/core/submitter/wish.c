@@ -2,6 +2,7 @@
  * wish.c: requests about single tasks: to cancel them, to change them; and what became of a change.
  *
  *     LIST ──live──▶ WRITE ──created, or there already──▶ answered REQUESTED
+ *      │ (an update: ──▶ MARK ──▶ WRITE)
  *      │              ├─ there already, an update ──▶ SET ──▶ answered REQUESTED
  *      │              ├─ cancel/<seg>, update/<seg> missing ──▶ FOLDER ──▶ WRITE
  *      │              │                                 └─ no update/ in the queue ──▶ PLACE ──▶ FOLDER
@@ -11,6 +12,10 @@
  *
  *     settling an update: WATCH ──the request is gone──▶ LIST ──live──▶ DATA ──▶ answered UPDATED or BUSY
  *
+ * The leader deletes a request whether it has changed the task or a worker has it. That the task is as it was to be does
+ * not tell the two apart when it was so before; but a change is always a write. So the mzxid of the task is noted before
+ * the request is written (MARK), and a task that has the same one afterwards was not changed.
+ *
  * A request is written only while its segment stands, in one multi with that check: so none is left behind
  * when the leader deletes the segment with its folders.
  */
@@ -19,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum wish_state { WISH_LIST, WISH_WRITE, WISH_SET, WISH_FOLDER, WISH_PLACE, WISH_WATCH, WISH_WATCHING, WISH_DATA, WISH_RESULT };
+enum wish_state { WISH_LIST, WISH_MARK, WISH_WRITE, WISH_SET, WISH_FOLDER, WISH_PLACE, WISH_WATCH, WISH_WATCHING, WISH_DATA, WISH_RESULT };
 
 struct wish {
 	struct wish *next;
@@ -30,7 +35,8 @@ struct wish {
 	int priority;		/* of an update */
 	int64_t time_limit_ms;
 	char *by, *reason;
-	struct task_name name;	/* SETTLE: as last listed */
+	struct task_name name;	/* UPDATE, SETTLE: as last listed */
+	int64_t mark;		/* UPDATE, SETTLE: mzxid of the task before the request */
 	enum wish_state state;
 	uint64_t request;	/* under way; 0 = none */
 	bool second;		/* everything is looked at for the second time, after a sync */
@@ -86,6 +92,7 @@ wish_answer(struct submitter *s, struct wish *wish, enum answer_kind kind, enum 
 		answer->code = code;
 		answer->text = text;
 		answer->task_id = wish->id;
+		answer->mark = wish->mark;
 	}
 	wish_remove(s, wish);
 }
@@ -109,6 +116,7 @@ wish_new(const struct call *call, int index)
 	wish->kind = call->kind;
 	wish->priority = call->ids.priority;
 	wish->time_limit_ms = call->ids.time_limit_ms;
+	wish->mark = call->kind == CALL_SETTLE && call->ids.marks ? call->ids.marks[index] : 0;
 	wish->state = call->kind == CALL_SETTLE ? WISH_WATCH : WISH_LIST;
 	return wish;
 }
@@ -212,12 +220,15 @@ ask_wish(struct submitter *s, struct wish *wish, const struct event *event, stru
 static void
 ask_one(struct submitter *s, struct wish *wish, struct plan *plan)
 {
+	struct node task = node_task(wish->id.queue, wish->id.seg, &wish->name);
+
 	wish->request = submitter_draw(s);
 	if (wish->state == WISH_WATCH)
 		plan_exists(plan, TAG_WISH_WATCH, wish->request, request_node(wish), true);
+	else if (wish->state == WISH_MARK || wish->time_limit_ms < 0)
+		plan_exists(plan, TAG_WISH_DATA, wish->request, task, false);
 	else
-		plan_get(plan, TAG_WISH_DATA, wish->request, node_task(wish->id.queue, wish->id.seg, &wish->name), REC_TASK,
-		    false);
+		plan_get(plan, TAG_WISH_DATA, wish->request, task, REC_TASK, false);
 }
 
 static void
@@ -242,7 +253,7 @@ wish_pump(struct submitter *s, const struct event *event, struct plan *plan)
 			ask_list(s, wish, plan);
 		else if (wish->state == WISH_RESULT)
 			ask_result(s, wish, plan);
-		else if (wish->state == WISH_WATCH || wish->state == WISH_DATA)
+		else if (wish->state == WISH_WATCH || wish->state == WISH_DATA || wish->state == WISH_MARK)
 			ask_one(s, wish, plan);
 		else if (wish->state == WISH_WATCHING)
 			continue;
@@ -271,16 +282,14 @@ lists(struct wish *wish, const struct reply *reply)
 	return false;
 }
 
-/* Whether the task is as it was to be, as far as its name tells; its data is read only when there is need. */
+/* Whether the task is as it was to be, as far as its name tells. */
 static void
 settle_by_name(struct submitter *s, struct wish *wish, struct plan *plan)
 {
 	if (wish->priority >= 0 && wish->name.priority != wish->priority)
 		wish_answer(s, wish, ANSWER_BUSY, REFUSED_NONE, NULL, plan);
-	else if (wish->time_limit_ms >= 0)
-		next_state(wish, WISH_DATA);
 	else
-		wish_answer(s, wish, ANSWER_UPDATED, REFUSED_NONE, NULL, plan);
+		next_state(wish, WISH_DATA);
 }
 
 static void
@@ -302,7 +311,7 @@ list_reply(struct submitter *s, struct wish *wish, const struct event *event, st
 	else if (wish->kind == CALL_SETTLE)
 		settle_by_name(s, wish, plan);
 	else
-		next_state(wish, WISH_WRITE);
+		next_state(wish, wish->kind == CALL_UPDATE ? WISH_MARK : WISH_WRITE);
 }
 
 static void
@@ -355,22 +364,33 @@ watch_reply(struct submitter *s, struct wish *wish, const struct event *event, s
 	}
 }
 
+/* Whether the task was changed as it was to be. */
+static bool
+changed(const struct wish *wish, const struct reply *reply)
+{
+	bool own = reply->stat.length > 0 && !reply->bad;
+
+	return reply->stat.mzxid > wish->mark &&
+	    (wish->time_limit_ms < 0 || (own && reply->record.task.time_limit_ms == wish->time_limit_ms));
+}
+
+/* The znode of the task, before the request is written or after it is gone. */
 static void
 data_reply(struct submitter *s, struct wish *wish, const struct event *event, struct plan *plan)
 {
 	const struct reply *reply = &event->reply;
 
-	if (reply->rc == RC_OK) {
-		bool own = reply->stat.length > 0 && !reply->bad;
-
-		wish_answer(s, wish, own && reply->record.task.time_limit_ms == wish->time_limit_ms ? ANSWER_UPDATED :
-		    ANSWER_BUSY, REFUSED_NONE, NULL, plan);
+	if (reply->rc == RC_OK && wish->state == WISH_MARK) {
+		wish->mark = reply->stat.mzxid;
+		next_state(wish, WISH_WRITE);
+	} else if (reply->rc == RC_OK) {
+		wish_answer(s, wish, changed(wish, reply) ? ANSWER_UPDATED : ANSWER_BUSY, REFUSED_NONE, NULL, plan);
 	} else if (reply->rc == RC_NOAUTH) {
 		wish_answer(s, wish, ANSWER_REFUSED, REFUSED_NOAUTH, NULL, plan);
 	} else {
 		if (reply->rc != RC_NONODE)
 			submitter_ask_again(s, event);
-		next_state(wish, reply->rc == RC_NONODE ? WISH_LIST : WISH_DATA);
+		next_state(wish, reply->rc == RC_NONODE ? WISH_LIST : wish->state);
 	}
 }
 
