@@ -100,6 +100,7 @@ take(void *context, int index, int error, const struct zkq_info *info)
 	bool cancelled = error == ZKQ_OK && info && strcmp(info->state, "cancelled") == 0;
 
 	(void)context;
+	error = cli_id_error(id, error);
 	if (settings.json)
 		print_json(id, error, info, cancelled);
 	if (cancelled) {
@@ -123,8 +124,7 @@ take(void *context, int index, int error, const struct zkq_info *info)
 		merge(EXIT_TEMPORARY);
 		break;
 	default:
-		cli_say("%s: %s", id, error == ZKQ_ENOENT ? "no such task, or its result was removed by retention" :
-		    zkq_strerror(error));
+		cli_say("%s: %s", id, error == ZKQ_ENOENT ? CLI_NO_TASK : zkq_strerror(error));
 		merge(cli_error_exit(error));
 	}
 }

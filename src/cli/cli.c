@@ -296,7 +296,7 @@ void
 cli_say_id(const char *id, int error)
 {
 	if (error == ZKQ_ENOENT)
-		cli_say("%s: no such task, or its result was removed by retention", id);
+		cli_say("%s: " CLI_NO_TASK, id);
 	else if (error == ZKQ_EINVAL)
 		cli_say("no task id: '%s' (ids look like default.4.k3v9q7xa2m4t)", id);
 	else if (error == ZKQ_EENDED)

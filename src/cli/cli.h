@@ -69,6 +69,10 @@ int cli_fail(int code, const char *word, const char *id, bool retry_safe, const 
 int cli_fail_waited(const char *id, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for an error of the library; detail may be NULL. */
 int cli_fail_error(int error, const char *id, const char *detail);
+#define CLI_NO_TASK "no such task, or its result was removed by retention"
+/* What is wrong with an id that a command was told of error: the beginning of one, which the library knows whole only, is
+ * that of no task. */
+int cli_id_error(const char *id, int error);
 /* About one of many ids; what concerns them all is left to cli_fail_error(). */
 void cli_say_id(const char *id, int error);
 /* "; is 'render' meant?" when there is a queue with nearly that name, else where to look. Asks the cluster. */

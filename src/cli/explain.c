@@ -207,6 +207,7 @@ take(void *context, int index, int error, const struct zkq_explanation *all)
 	const char *id = ids.items[chunk_first + index];
 
 	(void)context;
+	error = cli_id_error(id, error);
 	if (settings.json) {
 		jsonout_object(&json, NULL);
 		if (error == ZKQ_OK)

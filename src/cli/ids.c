@@ -172,6 +172,12 @@ is_beginning(const char *text)
 	return dot ? len < TOKEN_WHOLE || (len == TOKEN_WHOLE + 1 && dot[len] == 'x') : looks_like_token(text);
 }
 
+int
+cli_id_error(const char *id, int error)
+{
+	return error == ZKQ_EINVAL && looks_like_id(id) && is_beginning(id) ? ZKQ_ENOENT : error;
+}
+
 static int
 ambiguous(const char *text, const struct found *found, int total)
 {
@@ -197,8 +203,7 @@ find(struct zkq *handle, struct ids *ids, int index)
 	if (total > 1)
 		return ambiguous(text, &found, total);
 	if (total == 0 && !ids->inbox && !strchr(text, '.'))
-		return cli_fail(EXIT_NO, "NotFound", text, true, "%s: no id begins so, as far as the newest 500 segments of each queue "
-		    "tell; zkq status shows those there are", text);
+		return cli_fail(EXIT_NO, "NotFound", text, true, "%s: " CLI_NO_TASK, text);
 	if (total == 1) {
 		free(text);
 		ids->items[index] = memory_string(found.ids[0]);

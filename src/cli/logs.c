@@ -138,6 +138,8 @@ logs(int argc, char **argv)
 		code = explain(id, source);
 	else if (error == ZKQ_ETIMEOUT)
 		code = cli_fail(EXIT_TEMPORARY, "NoAnswer", id, true, "%s: the time is over; the task goes on", id);
+	else if (cli_id_error(id, error) == ZKQ_ENOENT)
+		code = cli_fail(EXIT_NO, "NotFound", id, true, "%s: " CLI_NO_TASK, id);
 	else
 		code = cli_fail_error(error, id, NULL);
 	zkq_close(handle);

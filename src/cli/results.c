@@ -123,6 +123,7 @@ take(void *context, int index, int error, const struct zkq_info *info)
 	const char *id = state.ids->items[state.first + index];
 
 	(void)context;
+	error = cli_id_error(id, error);
 	if (state.tabled)
 		info_keep(&state.kept[index], error, info);
 	else

@@ -131,6 +131,7 @@ print(void *context, int index, int error, const struct zkq_info *info)
 	(void)context;
 	const char *id = ids.items[chunk_first + index];
 
+	error = cli_id_error(id, error);
 	if (settings.json) {
 		jsonout_object(&json, NULL);
 		if (error == ZKQ_OK)

@@ -157,7 +157,9 @@ take_named(void *context, int index, int error, const struct zkq_info *info)
 static void
 show_named(const char *id, const struct info_kept *named)
 {
-	if (named->error == ZKQ_OK) {
+	int error = cli_id_error(id, named->error);
+
+	if (error == ZKQ_OK) {
 		state.named_known = true;
 		if (wanted(&named->info) && (!limit_given || limit == 0 || state.shown < limit))
 			add(&named->info);
@@ -165,11 +167,11 @@ show_named(const char *id, const struct info_kept *named)
 	}
 	if (settings.json) {
 		jsonout_object(&state.listing.json, NULL);
-		info_json_error(&state.listing.json, id, named->error);
+		info_json_error(&state.listing.json, id, error);
 		jsonout_end(&state.listing.json);
 	}
-	state.code = state.code ? state.code : cli_error_exit(named->error);
-	cli_say_id(id, named->error);
+	state.code = state.code ? state.code : cli_error_exit(error);
+	cli_say_id(id, error);
 }
 
 static int

@@ -90,6 +90,7 @@ take(void *context, int index, int error, const struct zkq_info *info)
 	const char *id = state.ids->items[state.first + index];
 
 	(void)context;
+	error = cli_id_error(id, error);
 	if (settings.json)
 		print_json(id, error, info);
 	state.late[index] = error == ZKQ_ETIMEOUT;
@@ -103,8 +104,7 @@ take(void *context, int index, int error, const struct zkq_info *info)
 	else if (error == ZKQ_EBUSY)
 		cli_say("%s: not changed: a worker has it already; only tasks that wait can be changed", id);
 	else if (error != ZKQ_OK)
-		cli_say("%s: %s", id, error == ZKQ_ENOENT ? "no such task, or its result was removed by retention" :
-		    zkq_strerror(error));
+		cli_say("%s: %s", id, error == ZKQ_ENOENT ? CLI_NO_TASK : zkq_strerror(error));
 }
 
 /* Dispatchers that died a moment before are known to be gone when the time is over. */

@@ -77,6 +77,7 @@ say_missing(const char *id, int error)
 {
 	struct jsonout json;
 
+	error = cli_id_error(id, error);
 	state.missing++;
 	state.ours = true;
 	if (settings.json) {

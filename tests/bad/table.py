@@ -333,8 +333,8 @@ Command("update: nothing to change", ["$FAKE", "update", ID], 64, "nothing to ch
 Command("update: no id", ["$FAKE", "update", "-p", "1", "a.b"], 65, "no task id: 'a.b'")
 Command("update: a priority of 10", ["$FAKE", "update", "-p", "10", ID], 64, "a number from 0 to 9 is wanted")
 Command("update: a time limit that is none", ["$FAKE", "update", "-t", "x", ID], 64, "option '--time-limit': 'x'")
-Command("admin: without a word", ["$FAKE", "admin"], 64, "no command 'admin'; try")
-Command("admin: an unknown word", ["$FAKE", "admin", "bogus"], 64, "no command 'admin bogus'; try")
+Command("admin: without a word", ["$FAKE", "admin"], 64, "no command 'admin': there are export, import, fsck; try")
+Command("admin: an unknown word", ["$FAKE", "admin", "bogus"], 64, "no command 'admin bogus': there are export, import, fsck; try")
 for word in ("import", "export", "fsck"):
     Command("admin %s: an operand" % word, ["$FAKE", "admin", word, "x"], 64, "'x': no operand is taken")
 Command("purge: no path", ["$FAKE", "purge"], 64, "option '--path' is missing; try")

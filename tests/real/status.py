@@ -110,6 +110,11 @@ class Status(unittest.TestCase):
             cluster.ready(1)
             self.assertEqual(cluster.zkq("wait", token[:6]).returncode, 0)
             self.assertEqual(cluster.zkq("status", "--no-header", "-o", "id,state", token).stdout.split(), [waits, "DONE"])
+            for command in ("show", "explain", "status", "results", "cancel", "wait", "logs", "update"):
+                for text in ("zzzz", "default.0.zzzz", "default.0.zzzzzzzzzzzz"):
+                    done = cluster.zkq(command, *(["-p", "3"] if command == "update" else []), text)
+                    self.assertEqual((done.returncode, done.stderr), (125 if command == "wait" else 1,
+                                     "zkq-%s: %s: no such task, or its result was removed by retention\n" % (command, text)))
             self.assertEqual(cluster.zkq("run", "true").returncode, 0)
             self.assertEqual(cluster.zkq("status", "--no-header", "-o", "name,state", "last").stdout.split(), ["true", "DONE"])
 
