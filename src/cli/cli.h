@@ -108,6 +108,7 @@ void cli_turn(struct zkq *handle, int64_t limit_ms, int also_fd);
 struct ids {
 	char **items;
 	int count;
+	bool given;	/* there were operands, even if standard input named none */
 	bool stream;	/* some came from stdin */
 	bool inbox;	/* names of an inbox will do, too */
 };

@@ -123,6 +123,7 @@ cli_ids(char **operands, bool inbox, struct ids *ids)
 {
 	memset(ids, 0, sizeof *ids);
 	ids->inbox = inbox;
+	ids->given = operands[0] != NULL;
 	if (!operands[0])
 		return cli_usage("an id is missing ('-' reads ids from standard input)");
 	for (; *operands; operands++) {

@@ -449,11 +449,11 @@ look(struct zkq *handle, const struct ids *ids, bool again)
 	code = listing_begin(&state.listing, "zkq.status/1", info_columns, INFO_COLUMNS);
 	if (code)
 		return code;
-	int error = ids->count ? list_named(handle, ids) : list_all(handle, rows_at_most(), again);
+	int error = ids->given ? list_named(handle, ids) : list_all(handle, rows_at_most(), again);
 	if (again && error == ZKQ_OK && !settings.json)
 		fputs(isatty(STDOUT_FILENO) ? "\x1b[H\x1b[2J" : "\n", stdout);
-	print(ids->count > 0, error == ZKQ_OK);
-	if (error == ZKQ_OK && !ids->count && worker && state.shown == 0 && !state.worker_known)
+	print(ids->given, error == ZKQ_OK);
+	if (error == ZKQ_OK && !ids->given && worker && state.shown == 0 && !state.worker_known)
 		cli_say("no worker %s is registered now, and no task names it", worker);
 	return error == ZKQ_OK ? state.code : cli_fail_error(error, error == ZKQ_ENOQUEUE ? queue : NULL, NULL);
 }
@@ -469,7 +469,7 @@ look_again_and_again(struct zkq *handle, const struct ids *ids)
 	for (bool again = false; (code == EXIT_OK || code == EXIT_NO) && !output_broken(); again = true) {
 		code = look(handle, ids, again);
 		fflush(stdout);
-		if (ids->count && !state.named_known)
+		if (ids->given && !state.named_known)
 			break;
 		int64_t next_ms = cli_now() + watch_ms;
 		while (cli_now() < next_ms)
