@@ -467,7 +467,8 @@ int zkq_queue_pause_wait(struct zkq *handle, const char *queue, int paused, int6
     int timeout_ms);
 
 /* Makes an empty queue with the default configuration, whole or not at all: ZKQ_OK, ZKQ_EEXIST, ZKQ_ENOTREE ... ZKQ_EUNKNOWN:
- * perhaps; ZKQ_EBUSY: one of this name is still being deleted. Blocking. */
+ * perhaps; ZKQ_EBUSY: one of this name is still being deleted. One that was begun by hand, without its folder "tasks" and never
+ * with a task, is made whole: what is missing is added. Blocking. */
 int zkq_queue_create_wait(struct zkq *handle, const char *queue, int timeout_ms);
 /* Deletes a queue and waits until it is gone. Without force only an empty one: ZKQ_EBUSY when there are tasks, results or
  * dead letters in it; a task that comes in while it is looked at still runs to its end. With force running tasks are

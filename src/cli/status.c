@@ -366,15 +366,17 @@ print_summary(void)
 static void
 print_hints(void)
 {
-	char zk[512];
+	char zk[512], of[64] = "";
 
 	terminal_safe(settings.zk, strlen(settings.zk), zk, sizeof zk);
+	if (queue)
+		terminal_safe(queue, strlen(queue), of, sizeof of);
 	if (!state.shown && !plain())
 		puts("No tasks match.");
 	else if (!state.shown && state.results + state.dead > 0)
 		printf("No active tasks. What has ended:  zkq status --all\n");
 	else if (!state.shown && !state.inbox)
-		printf("No tasks yet. A first one:  zkq submit -- uname -a\n");
+		printf("No tasks yet. A first one:  zkq submit %s%s%s-- uname -a\n", queue ? "-Q " : "", of, queue ? " " : "");
 	print_summary();
 	if (!state.dispatchers)
 		printf("Nothing is given out without one:  zkq-dispatcher --zk %s\n", zk);

@@ -8,6 +8,11 @@
 
 #define LOOK_MS 100	/* between two looks at a queue that is being deleted */
 
+static const enum node_kind folders[] = { NODE_CLASSES, NODE_INBOX, NODE_MOVED, NODE_RETRY_ALL, NODE_DONE_ALL, NODE_DEAD_ALL,
+	NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_UPDATE_ALL, NODE_KEYS };
+
+#define FOLDERS ((int)(sizeof folders / sizeof *folders))
+
 struct life {
 	struct zkq *handle;
 	struct arena arena;
@@ -18,6 +23,10 @@ struct life {
 	int32_t version, retired_version;
 	struct rec_queue conf;
 	const char *json;
+	size_t json_len;
+	bool readable;		/* the record */
+	bool there[FOLDERS];
+	bool whole, used;	/* it has "tasks"; it had tasks, or that is not known */
 	uint32_t first;		/* segment of a new queue */
 	int64_t held;		/* what there is in it: tasks, results ... */
 	struct plan next;
@@ -41,11 +50,14 @@ take(void *context, const struct reply *reply)
 	} else if (reply->node.kind == NODE_QUEUE) {
 		life->queue = reply->rc;
 		life->conf = (struct rec_queue){ 0 };
+		life->readable = false;
 		if (reply->rc != RC_OK)
 			return;
 		life->version = reply->stat.version;
-		life->json = arena_copy(&life->arena, reply->record.bytes.data, reply->record.bytes.len);
-		if (life->json && record_decode(&life->arena, REC_QUEUE, life->json, reply->record.bytes.len, &record, &why))
+		life->json_len = reply->record.bytes.len;
+		life->json = arena_copy(&life->arena, reply->record.bytes.data, life->json_len);
+		life->readable = life->json && record_decode(&life->arena, REC_QUEUE, life->json, life->json_len, &record, &why);
+		if (life->readable)
 			life->conf = record.queue;
 	}
 }
@@ -82,23 +94,70 @@ end(struct life *life, int error)
 
 /* ---- its beginning ---- */
 
+/* That no child was ever made in a folder or removed from it shows in its stat: pzxid is then that of its own making. */
+static void
+take_part(void *context, const struct reply *reply)
+{
+	struct life *life = context;
+	const struct stat *stat = &reply->stat;
+
+	if (reply->node.kind == NODE_TASKS)
+		life->whole = reply->rc != RC_NONODE;
+	for (int i = 0; i < FOLDERS; i++) {
+		if (folders[i] != reply->node.kind || reply->rc == RC_NONODE)
+			continue;
+		life->there[i] = true;
+		if (reply->rc != RC_OK || (folders[i] != NODE_INBOX && (stat->children || stat->pzxid != stat->czxid)))
+			life->used = true;
+	}
+}
+
+/* Whether the queue that is there is one that somebody began by hand: without "tasks", and it never had a task but in
+ * its inbox. Only then nothing can be lost, and no id used twice, when the rest is made. */
+static int
+look_at_parts(struct life *life, const char *name)
+{
+	life->whole = life->used = false;
+	plan_sync(&life->reads.plan, 0, 0, node_of_queue(NODE_QUEUE, name));	/* what was made just now, too */
+	plan_exists(&life->reads.plan, 0, 0, node_of_queue(NODE_TASKS, name), false);
+	for (int i = 0; i < FOLDERS; i++)
+		plan_exists(&life->reads.plan, 0, 0, node_of_queue(folders[i], name), false);
+	int error = reads_run(life->handle, &life->reads, take_part, life, life->deadline);
+	if (error != ZKQ_OK)
+		return error;
+	return life->whole || life->used || (life->json_len && !life->readable) ? ZKQ_EEXIST : ZKQ_OK;
+}
+
+static void
+add_config(struct life *life, struct request *multi, const char *name)
+{
+	struct plan *plan = &life->reads.plan;
+	struct node queue = node_of_queue(NODE_QUEUE, name);
+	struct record config = { .kind = REC_QUEUE, .queue = { .retain_age_ms = RETAIN_AGE_MS, .retain_count = RETAIN_COUNT,
+	    .retain_bytes = RETAIN_BYTES, .waiting_max = WAITING_DEFAULT_MAX } };
+
+	if (life->queue == RC_NONODE)
+		add_create(plan, multi, queue, 0, &config);
+	else if (!life->json_len)
+		add_set(plan, multi, queue, life->version, &config);
+	else
+		add_check(plan, multi, queue, life->version);
+}
+
 /* All in one multi, so that nobody ever sees a part of a queue. */
 static void
 plan_queue(struct life *life, const char *name)
 {
-	static const enum node_kind folders[] = { NODE_CLASSES, NODE_INBOX, NODE_MOVED, NODE_RETRY_ALL, NODE_DONE_ALL,
-		NODE_DEAD_ALL, NODE_HOLD_ALL, NODE_CANCEL_ALL, NODE_UPDATE_ALL, NODE_KEYS };
 	static const enum node_kind firsts[] = { NODE_SEGMENT, NODE_RETRY_SEG, NODE_DONE_SEG, NODE_DEAD_SEG };
-	struct record config = { .kind = REC_QUEUE }, tail = { .kind = REC_TAIL, .tail.tail = life->first };
+	struct record tail = { .kind = REC_TAIL, .tail.tail = life->first };
 	struct plan *plan = &life->reads.plan;
 	struct request *multi = plan_multi(plan, 0, 0);
 
-	config.queue = (struct rec_queue){ .retain_age_ms = RETAIN_AGE_MS, .retain_count = RETAIN_COUNT,
-		.retain_bytes = RETAIN_BYTES, .waiting_max = WAITING_DEFAULT_MAX };
-	add_create(plan, multi, node_of_queue(NODE_QUEUE, name), 0, &config);
+	add_config(life, multi, name);
 	add_create(plan, multi, node_of_queue(NODE_TASKS, name), 0, &tail);
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-		add_create(plan, multi, node_of_queue(folders[i], name), 0, NULL);
+	for (int i = 0; i < FOLDERS; i++)
+		if (!life->there[i])
+			add_create(plan, multi, node_of_queue(folders[i], name), 0, NULL);
 	for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++)
 		add_create(plan, multi, node_of_segment(firsts[i], name, life->first), 0, NULL);
 	if (life->retired == RC_OK)	/* of the one before: it must be what was read */
@@ -108,18 +167,25 @@ plan_queue(struct life *life, const char *name)
 static int
 create(struct life *life, const char *name)
 {
-	int error = look(life, name);
+	int error;
 
-	if (error != ZKQ_OK)
-		return error;
-	if (life->queue == RC_OK)
-		return life->conf.deleted || life->conf.deleting ? ZKQ_EBUSY : ZKQ_EEXIST;
-	if (life->retired != RC_OK && life->retired != RC_NONODE)
-		return error_of_rc(life->retired);
-	plan_queue(life, name);
-	error = run(life);
-	if (error != ZKQ_OK)
-		return error;
+	do {
+		memset(life->there, 0, sizeof life->there);
+		error = look(life, name);
+		if (error != ZKQ_OK)
+			return error;
+		if (life->conf.deleted || life->conf.deleting)
+			return ZKQ_EBUSY;
+		if (life->queue == RC_OK && (error = look_at_parts(life, name)) != ZKQ_OK)
+			return error;
+		if (life->retired != RC_OK && life->retired != RC_NONODE)
+			return error_of_rc(life->retired);
+		plan_queue(life, name);
+		error = run(life);
+		if (error != ZKQ_OK)
+			return error;
+		/* A record was written meanwhile; or the queue was made meanwhile, or the server of this session was behind. */
+	} while (life->written == RC_BADVERSION || (life->written == RC_NODEEXISTS && life->queue == RC_NONODE));
 	return life->written == RC_NODEEXISTS ? ZKQ_EEXIST : life->written == RC_NONODE ? ZKQ_ENOTREE :
 	    life->written == RC_UNKNOWN ? ZKQ_EUNKNOWN : error_of_rc(life->written);
 }
@@ -140,11 +206,11 @@ static void
 take_held(void *context, const struct reply *reply)
 {
 	struct life *life = context;
-	bool folders = reply->node.kind == NODE_TASKS || reply->node.kind == NODE_DONE_ALL || reply->node.kind == NODE_DEAD_ALL;
+	bool folder = reply->node.kind == NODE_TASKS || reply->node.kind == NODE_DONE_ALL || reply->node.kind == NODE_DEAD_ALL;
 
 	if (reply->rc != RC_OK)
 		return;
-	if (!folders) {
+	if (!folder) {
 		life->held += reply->stat.children;
 		return;
 	}
@@ -157,13 +223,13 @@ take_held(void *context, const struct reply *reply)
 static int
 count_held(struct life *life, const char *name)
 {
-	static const enum node_kind folders[] = { NODE_TASKS, NODE_DONE_ALL, NODE_DEAD_ALL };
+	static const enum node_kind kinds[] = { NODE_TASKS, NODE_DONE_ALL, NODE_DEAD_ALL };
 	struct plan *plan = &life->reads.plan, used;
 
 	life->held = 0;
 	plan_exists(plan, 0, 0, node_of_queue(NODE_INBOX, name), false);
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-		plan_list(plan, 0, 0, node_of_queue(folders[i], name), false);
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		plan_list(plan, 0, 0, node_of_queue(kinds[i], name), false);
 	int error = reads_run(life->handle, &life->reads, take_held, life, life->deadline);
 	if (error != ZKQ_OK)
 		return error;

@@ -1281,6 +1281,47 @@ START_TEST(queue_list_and_pause)
 }
 END_TEST
 
+static enum rc
+remove_by_hand(const char *path)
+{
+	return do_op(OP_DELETE, path, NULL, 0);
+}
+
+/* What somebody began by hand is made whole, and what is there stays as it is; but only where no task ever was. */
+START_TEST(queue_begun_by_hand)
+{
+	make("/zkq/queues/bare", "");
+	ck_assert_int_eq(zkq_submit_wait(handle, "bare", &task_true, 5000, id), ZKQ_EINVAL);
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "bare", 5000), ZKQ_OK);
+	ck_assert_int_eq(zkq_submit_wait(handle, "bare", &task_true, 5000, id), ZKQ_OK);
+	ck_assert_int_gt((int)tree_find(ensemble_tree(ensemble), "/zkq/queues/bare")->blob->len, 0);
+	ck_assert_ptr_nonnull(tree_find(ensemble_tree(ensemble), "/zkq/queues/bare/keys"));
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "bare", 5000), ZKQ_EEXIST);
+	make("/zkq/queues/half", "{\"v\":1,\"own\":[1]}");
+	make("/zkq/queues/half/done", "");
+	make("/zkq/queues/half/inbox", "");
+	make("/zkq/queues/half/inbox/t-0000000000", "{}");
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "half", 5000), ZKQ_OK);
+	ck_assert_ptr_nonnull(strstr(tree_find(ensemble_tree(ensemble), "/zkq/queues/half")->blob->data, "\"own\""));
+	ck_assert_ptr_nonnull(tree_find(ensemble_tree(ensemble), "/zkq/queues/half/inbox/t-0000000000"));
+	ck_assert_int_eq(zkq_submit_wait(handle, "half", &task_true, 5000, id), ZKQ_OK);
+	/* Its segments were lost, or its results have been removed by now: none of its ids may be used again. */
+	make("/zkq/queues/had", "{}");
+	make("/zkq/queues/had/done", "");
+	make("/zkq/queues/had/done/0", "");
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "had", 5000), ZKQ_EEXIST);
+	ck_assert_int_eq(remove_by_hand("/zkq/queues/had/done/0"), RC_OK);
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "had", 5000), ZKQ_EEXIST);
+	ck_assert_int_eq(remove_by_hand("/zkq/queues/had/done"), RC_OK);
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "had", 5000), ZKQ_OK);
+	/* One whose record nobody can read; one that is going. */
+	make("/zkq/queues/odd", "[");
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "odd", 5000), ZKQ_EEXIST);
+	make("/zkq/queues/going", "{\"v\":1,\"deleted\":true,\"next\":1}");
+	ck_assert_int_eq(zkq_queue_create_wait(handle, "going", 5000), ZKQ_EBUSY);
+}
+END_TEST
+
 static void
 see_left(void *context, const struct zkq_queue_info *info)
 {
@@ -1913,6 +1954,7 @@ main(void)
 	tcase_add_test(tc, worker_lost);
 	tcase_add_test(tc, dispatchers);
 	tcase_add_test(tc, queue_list_and_pause);
+	tcase_add_test(tc, queue_begun_by_hand);
 	tcase_add_test(tc, queue_pause_with_an_end);
 	tcase_add_test(tc, asynchronous);
 	tcase_add_test(tc, close_ends_questions);
