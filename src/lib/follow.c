@@ -452,6 +452,26 @@ give_tail(struct follow *follow)
 	follow->output(follow->context, stream, outcome->tail + skip, outcome->tail_len - skip);
 }
 
+/* After a stream has broken off: gives the rest of it from the stored end, when that holds the end of that stream only and
+ * reaches back so far. */
+static bool
+give_missing(struct follow *follow)
+{
+	struct attempt *attempt = &follow->attempt;
+	const struct outcome *outcome = &follow->result.outcome;
+	uint64_t sizes[2] = { outcome->stdout_bytes, outcome->stderr_bytes };
+	int i = sizes[0] ? 0 : 1;
+
+	if (sizes[1 - i] || follow->options.times || outcome->dropped_bytes || !outcome->tail || !attempt->placed[i] ||
+	    attempt->offset[i] > sizes[i] || sizes[i] - attempt->offset[i] > outcome->tail_len)
+		return false;
+	size_t missing = (size_t)(sizes[i] - attempt->offset[i]);
+	if (missing && !attempt->ended[i])
+		follow->output(follow->context, i + 1, outcome->tail + outcome->tail_len - missing, missing);
+	attempt->offset[i] = sizes[i];
+	return true;
+}
+
 /* What is left of the attempt that gave the result. */
 static void
 read_rest(struct follow *follow)
@@ -481,7 +501,7 @@ read_rest(struct follow *follow)
 	close_streams(follow);
 	if (attempt_read(attempt))
 		return;
-	attempt->reached = false;
+	attempt->reached = attempt->given && give_missing(follow);
 	if (attempt->given)
 		return;
 	give_tail(follow);
@@ -552,6 +572,7 @@ keep_present(void *context, int index, int error, const struct zkq_info *info)
 	snprintf(present->worker, sizeof present->worker, "%s", info->worker ? info->worker : "");
 	outcome->stdout_bytes = info->stdout_bytes;
 	outcome->stderr_bytes = info->stderr_bytes;
+	outcome->dropped_bytes = info->dropped_bytes;
 	outcome->tail = arena_copy(&follow->arena, info->tail, info->tail_size);
 	outcome->tail_len = info->tail_size;
 	if (follow->arena.failed)
@@ -630,7 +651,7 @@ read_present(struct follow *follow, const struct present *present)
 		return;
 	}
 	bool found = last ? fetch(follow, present->worker, number) : fetch_from_any(follow, number);
-	if (found) {
+	if (found || (last && present->ended && follow->attempt.given && give_missing(follow))) {
 		follow->source = ZKQ_OUTPUT_WORKER;
 	} else if (follow->attempt.given) {
 		follow->source = ZKQ_OUTPUT_PART;

@@ -394,6 +394,7 @@ find_task(const char *id_text)
 }
 
 static uint64_t more_bytes;	/* of either stream, than lie in the result */
+static uint64_t more_out;	/* of standard output */
 
 static void
 finish(const char *id_text, enum task_state state, int exit_code, const char *out, uint32_t attempt, bool dead)
@@ -402,7 +403,7 @@ finish(const char *id_text, enum task_state state, int exit_code, const char *ou
 	char path[PATH_BUFFER];
 	struct record record = { .kind = REC_RESULT, .result = { .seg = task.seg, .attempt = attempt, .worker = "w1",
 		.outcome = { .state = state, .has_exit = true, .exit_code = exit_code, .tail = out,
-			.tail_len = strlen(out), .stdout_bytes = strlen(out) + more_bytes, .stderr_bytes = more_bytes, .started_wall_ms = 1, .ended_wall_ms = 2,
+			.tail_len = strlen(out), .stdout_bytes = strlen(out) + more_bytes + more_out, .stderr_bytes = more_bytes, .started_wall_ms = 1, .ended_wall_ms = 2,
 			.log_complete = true } } };
 
 	memcpy(record.result.queue, task.queue, sizeof record.result.queue);
@@ -1639,7 +1640,8 @@ answer_now(int peer, const char *request)
 	static const char none[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 	const char *path = strstr(request, id) + strlen(id);
 	size_t len = strcspn(path, " ");
-	const char *reply = strstr(path, "/3/") ? none : strstr(path, "/4/") ? broken : strstr(path, "lines=") ? last : whole;
+	const char *reply = strstr(path, "/3/") ? none : strstr(path, "/4/") || strstr(path, "&follow") ? broken :
+	    strstr(path, "lines=") ? last : whole;
 
 	ck_assert_ptr_nonnull(strstr(request, "Authorization: Bearer s3cret\r\n"));
 	snprintf(paths + strlen(paths), sizeof paths - strlen(paths), "%.*s ", (int)len, path);
@@ -1761,6 +1763,28 @@ START_TEST(output_of_the_ended)
 	close(server);
 	snprintf(id, sizeof id, "default.0.zzzzzzzzzzzz");
 	ck_assert_int_eq(zkq_output_wait(handle, id, &all, 1000, take_output, see, NULL, NULL), ZKQ_ENOENT);
+}
+END_TEST
+
+/* The stream breaks off behind "half"; the result's end begins there, or later. */
+START_TEST(output_that_breaks_off)
+{
+	struct zkq_output_options all = { 0 }, followed = { .follow = 1 };
+
+	make_log_server(answer_now);
+	for (more_out = 3; more_out <= 5; more_out++) {
+		const char *wanted = more_out == 3 ? "half\nb\n" : more_out == 4 ? "halfa\nb\n" : "half";
+		enum zkq_output_source source = more_out == 5 ? ZKQ_OUTPUT_PART : ZKQ_OUTPUT_WORKER;
+
+		submit_one();
+		finish(id, STATE_FAILED, 1, "a\nb\n", 4, false);
+		output_is(all, source, wanted, "", "/4/stdout?from=0 ");
+		submit_one();
+		finish(id, STATE_FAILED, 1, "a\nb\n", 1, false);
+		output_is(followed, source, wanted, "", "/1/stdout?from=0&follow=1 ");
+	}
+	more_out = 0;
+	close(server);
 }
 END_TEST
 
@@ -1965,6 +1989,7 @@ main(void)
 	tcase_add_test(tc, output_now);
 	tcase_add_test(tc, output_with_times);
 	tcase_add_test(tc, output_of_the_ended);
+	tcase_add_test(tc, output_that_breaks_off);
 	tcase_add_loop_test(tc, memory_runs_out, 0, 2);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
