@@ -413,12 +413,13 @@ int zkq_fsck_wait(struct zkq *handle, int flags, int timeout_ms, zkq_finding_fn 
 
 struct zkq_worker_info {
 	const char *name, *host, *version, *log;
-	const char *state;		/* "up", "draining", "lost" (registered once, session gone, claims left) */
+	const char *state;		/* "up", "draining": its session is alive; "lost": registered once, session gone,
+					 * claims left */
 	int slots, running, claims;
 	double load1;			/* < 0 = unknown */
 	uint64_t mem_total_bytes, mem_free_bytes, disk_free_bytes;	/* 0 = unknown */
-	int64_t seen_ms;		/* how much older its last report is than the newest thing known of the ensemble's
-					 * clock; -1 = unknown */
+	int64_t reported_ms;		/* age of its last report, from which come running, load, memory and disk; -1 =
+					 * unknown. It is written when something changes: one that is idle may be old */
 	int64_t since_ms;		/* server time of its registration; 0 = unknown */
 	int64_t lost_after_ms;		/* if it is lost, so long until its tasks are given to others; 0 = unknown */
 	const char *queues;		/* comma-separated */

@@ -15,7 +15,7 @@ static const struct table_column columns[] = {
 	{ .title = "WORKER", .field = "name" }, { .title = "STATE", .field = "state" },
 	{ .title = "SLOTS", .field = "slots", .right = true }, { .title = "CLAIMS", .field = "claims", .right = true },
 	{ .title = "LOAD", .field = "load", .right = true }, { .title = "MEM", .field = "mem", .right = true },
-	{ .title = "DISK FREE", .field = "disk", .right = true }, { .title = "SEEN", .field = "seen", .right = true },
+	{ .title = "DISK FREE", .field = "disk", .right = true }, { .title = "REPORTED", .field = "reported", .right = true },
 	{ .title = "AGE", .field = "age", .right = true }, { .title = "VERSION", .field = "version" },
 	{ .title = "HOST", .field = "host" }, { .title = "QUEUES", .field = "queues" }, { .title = "NOTE", .field = "note" },
 	{ .title = "LOG", .field = "log", .extra = true },
@@ -50,8 +50,8 @@ add_json(struct jsonout *json, const struct zkq_worker_info *info)
 		jsonout_number(json, "mem_free_bytes", (int64_t)info->mem_free_bytes);
 	if (info->disk_free_bytes)
 		jsonout_number(json, "disk_free_bytes", (int64_t)info->disk_free_bytes);
-	if (info->seen_ms >= 0)
-		jsonout_seconds(json, "seen_seconds", info->seen_ms);
+	if (info->reported_ms >= 0)
+		jsonout_seconds(json, "reported_seconds", info->reported_ms);
 	if (info->since_ms > 0)
 		jsonout_time(json, "since", info->since_ms);
 	if (info->lost_after_ms > 0)
@@ -78,7 +78,8 @@ note_of(const struct zkq_worker_info *info, char *note, size_t size)
 static void
 add(void *context, const struct zkq_worker_info *info)
 {
-	char slots[32], claims[16], load[32], memory[16], disk[SIZE_TEXT], seen[DURATION_SIZE], age[DURATION_SIZE], note[160];
+	char slots[32], claims[16], load[32], memory[16], disk[SIZE_TEXT], reported[DURATION_SIZE], age[DURATION_SIZE];
+	char note[160];
 	bool lost = strcmp(info->state, "lost") == 0;
 	int64_t age_ms = cli_wall() - info->since_ms;
 
@@ -97,7 +98,7 @@ add(void *context, const struct zkq_worker_info *info)
 	table_row(listing.table, (const char *[COLUMNS]){ info->name, info->state, lost ? NULL : slots, claims,
 	    info->load1 < 0 || lost ? NULL : load, info->mem_total_bytes && !lost ? memory : NULL,
 	    info->disk_free_bytes && !lost ? size_short(info->disk_free_bytes, disk) : NULL,
-	    info->seen_ms < 0 ? NULL : duration_short(info->seen_ms < 1000 ? 0 : info->seen_ms, seen),
+	    info->reported_ms < 0 ? NULL : duration_short(info->reported_ms < 1000 ? 0 : info->reported_ms, reported),
 	    info->since_ms > 0 ? duration_short(age_ms < 1000 ? 0 : age_ms, age) : NULL, info->version, info->host,
 	    info->queues, note, info->log });
 	table_color(listing.table, 1, lost ? 31 : strcmp(info->state, "up") == 0 ? 32 : 33);
@@ -132,7 +133,7 @@ list(int argc, char **argv)
 const struct command command_worker_list = {
 	.name = "worker list",
 	.program = "zkq worker",
-	.about = "list workers: state, slots, load, when last seen",
+	.about = "list workers: state, slots, load and how old it is",
 	.usage = "zkq worker list [OPTIONS]",
 	.manual = "zkq(1)",
 	.anywhere = true,

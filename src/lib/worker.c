@@ -19,7 +19,7 @@ join(struct arena *arena, const char *const *list, int count)
 struct workers {
 	struct query query;
 	struct scene scene;
-	int64_t newest_ms;	/* the latest server time seen */
+	int64_t now_ms;		/* the later one of our clock and the latest server time seen */
 	zkq_worker_fn *callback;
 };
 
@@ -31,7 +31,7 @@ give_worker(struct workers *workers, int index)
 	const struct rec_report *report = &scene->reports[index];
 	const struct scene_worker *worker = scene_registered(scene, folder);
 	int64_t report_ms = scene->report_ms[index];
-	struct zkq_worker_info info = { .name = folder->worker, .claims = folder->claims, .load1 = -1, .seen_ms = -1 };
+	struct zkq_worker_info info = { .name = folder->worker, .claims = folder->claims, .load1 = -1, .reported_ms = -1 };
 
 	if (!worker && !folder->claims)
 		return 0;	/* a life that is over and left nothing; the leader removes the folder */
@@ -52,9 +52,7 @@ give_worker(struct workers *workers, int index)
 		info.mem_total_bytes = report->mem_total_bytes;
 		info.mem_free_bytes = report->mem_free_bytes;
 		info.disk_free_bytes = report->disk_free_bytes;
-		/* A lost worker whose report is the newest thing known says nothing about how long ago that was. */
-		if (worker || report_ms < workers->newest_ms)
-			info.seen_ms = workers->newest_ms - report_ms;
+		info.reported_ms = workers->now_ms > report_ms ? workers->now_ms - report_ms : 0;
 	}
 	workers->callback(workers->query.context, &info);
 	return 1;
@@ -66,12 +64,13 @@ give_workers(struct query *query)
 	struct workers *workers = (struct workers *)query;
 	const struct scene *scene = &workers->scene;
 
+	workers->now_ms = link_wall_ms();
 	for (int i = 0; i < scene->worker_count; i++)
-		if (scene->workers[i].ctime_ms > workers->newest_ms)
-			workers->newest_ms = scene->workers[i].ctime_ms;
+		if (scene->workers[i].ctime_ms > workers->now_ms)
+			workers->now_ms = scene->workers[i].ctime_ms;
 	for (int i = 0; i < scene->claims.folder_count; i++)
-		if (scene->report_ms[i] > workers->newest_ms)
-			workers->newest_ms = scene->report_ms[i];
+		if (scene->report_ms[i] > workers->now_ms)
+			workers->now_ms = scene->report_ms[i];
 	for (int i = 0; i < scene->claims.folder_count; i++)
 		query->total += give_worker(workers, i);
 	return ZKQ_OK;

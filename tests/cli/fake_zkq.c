@@ -593,8 +593,8 @@ zkq_workers_wait(struct zkq *handle, int timeout_ms, zkq_worker_fn *callback, vo
 {
 	struct zkq_worker_info up = { .name = "w1", .host = "node07", .version = "1.0", .state = "up", .slots = 4, .running = 1,
 		.claims = 3, .load1 = 1.5, .mem_total_bytes = 1000, .mem_free_bytes = 390, .disk_free_bytes = 5ULL << 30,
-		.seen_ms = 1200, .since_ms = 1795158667123LL, .lost_after_ms = 30000, .queues = "default,\x1b[2J" };
-	struct zkq_worker_info lost = { .name = "w2", .state = "lost", .slots = 4, .claims = 2, .load1 = -1, .seen_ms = -1,
+		.reported_ms = 1200, .since_ms = 1795158667123LL, .lost_after_ms = 30000, .queues = "default,\x1b[2J" };
+	struct zkq_worker_info lost = { .name = "w2", .state = "lost", .slots = 4, .claims = 2, .load1 = -1, .reported_ms = -1,
 		.lost_after_ms = 30000 };
 
 	(void)handle;

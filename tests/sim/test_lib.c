@@ -1001,6 +1001,7 @@ claim(uint32_t run)
 }
 
 static int workers_seen;
+static int64_t workers_reported_ms;
 
 static void
 see_worker(void *context, const struct zkq_worker_info *info)
@@ -1013,7 +1014,7 @@ see_worker(void *context, const struct zkq_worker_info *info)
 	ck_assert_str_eq(info->queues, "default");
 	ck_assert_int_eq(info->slots, 4);
 	ck_assert_int_eq(info->claims, 1);
-	ck_assert_int_ge(info->seen_ms, 0);
+	workers_reported_ms = info->reported_ms;
 }
 
 START_TEST(running)
@@ -1034,6 +1035,12 @@ START_TEST(running)
 	workers_seen = 0;
 	ck_assert_int_eq(zkq_workers_wait(handle, 5000, see_worker, NULL), ZKQ_OK);
 	ck_assert_int_eq(workers_seen, 1);
+	ck_assert_int_lt(workers_reported_ms, 30000);
+	/* It is idle: no report comes, and the last one gets older. */
+	agenda_run(&agenda, agenda.now_us + 60 * SECOND_US);
+	ck_assert_int_eq(zkq_workers_wait(handle, 5000, see_worker, NULL), ZKQ_OK);
+	ck_assert_int_ge(workers_reported_ms, 60000);
+	ck_assert_int_lt(workers_reported_ms, 90000);
 }
 END_TEST
 
