@@ -147,7 +147,8 @@ struct zkq_info {
 	int signal;			/* 0 = none */
 	int attempt;
 	const char *fence;		/* 32 hex digits or NULL */
-	int64_t submitted_ms;		/* server time of creation; 0 = unknown */
+	int64_t submitted_ms;		/* server time of creation; of an ended task what the task says, which is kept of those
+					 * that are not "done"; 0 = unknown */
 	int64_t claimed_ms;		/* of a live task: server time at which its worker was given it; 0 = unknown. The worker
 					 * starts it at once when a slot is free; short tasks may queue there for a moment */
 	int64_t started_ms, ended_ms;	/* worker's clock; 0 = unknown */

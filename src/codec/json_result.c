@@ -1,11 +1,13 @@
 /* What became of tasks: results, dead letters, retry records. */
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "codec/json.h"
 #include "codec/json_fields.h"
 #include "codec/path.h"
+#include "codec/time.h"
 
 #define ATTEMPT_MAX UINT32_MAX
 
@@ -142,10 +144,13 @@ read_result_task(struct reader *reader, const char *data, struct rec_result *res
 	size_t len;
 
 	if (read_object(reader, "task", &task)) {
+		const char *at = json_string_value(read_field(&task, "at"));	/* anything: the task is a stranger's */
 		const char *value = value_of(data, "task", &len);
 
 		if (value)
 			result->task = arena_copy(reader->arena, value, len);
+		if (!at || !time_parse(at, &result->submitted_wall_ms))
+			result->submitted_wall_ms = 0;
 	} else {
 		result->task = read_base64(reader, "task_base64", &len);
 	}

@@ -96,6 +96,7 @@ struct rec_result {
 	const char *by;			/* who wrote this record: "worker w1", "dispatcher d1" */
 	int64_t at_wall_ms;
 	const char *task;		/* of what did not end well: the task's JSON, else NULL */
+	int64_t submitted_wall_ms;	/* decoded only: what that says, by its submitter's clock; 0 = unknown */
 	int64_t ctime_ms;		/* decoded only: server time of the znode; 0 = unknown */
 };
 

@@ -36,6 +36,7 @@ info_of_result(struct zkq_info *info, struct info_room *room, const struct task_
 		fence_write(result->fence, room->fence);
 		info->fence = room->fence;
 	}
+	info->submitted_ms = result->submitted_wall_ms;
 	info->started_ms = outcome->started_wall_ms;
 	info->ended_ms = outcome->ended_wall_ms ? outcome->ended_wall_ms : result->at_wall_ms;
 	info->run_seconds = outcome->run_seconds;

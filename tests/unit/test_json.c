@@ -96,6 +96,16 @@ START_TEST(results)
 	record.result.outcome.signal = 9;
 	round_trip(&record, &again, NULL);
 	ck_assert(!again.result.outcome.has_exit && again.result.outcome.signal == 9);
+
+	record.result.task = "{\"argv\":[\"x\"],\"at\":\"2026-11-20T08:31:02.114Z\"}";
+	round_trip(&record, &again, NULL);
+	ck_assert_int_eq(again.result.submitted_wall_ms, NOW);
+	record.result.task = "{\"at\":\"2026-13-20\"}";
+	round_trip(&record, &again, NULL);
+	ck_assert_int_eq(again.result.submitted_wall_ms, 0);
+	record.result.task = "{\"at\":[1]}";
+	round_trip(&record, &again, NULL);
+	ck_assert_int_eq(again.result.submitted_wall_ms, 0);
 }
 END_TEST
 
