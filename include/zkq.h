@@ -52,6 +52,11 @@ enum zkq_error {
 	ZKQ_ECANCELLED = -14,	/* the handle was freed before the answer came */
 	ZKQ_EEXIST = -15,	/* there already */
 	ZKQ_EBUSY = -16,	/* in use: a worker has the task; the queue is not empty */
+	/* zkq_open(): which of the options is wrong */
+	ZKQ_EOPTIONS = -17,	/* size, or session_timeout_ms below 0 */
+	ZKQ_EHOSTS = -18,
+	ZKQ_EROOT = -19,
+	ZKQ_ECREDENTIAL = -20,	/* auth */
 };
 
 /* One phrase, static, never NULL. */
@@ -67,7 +72,7 @@ struct zkq_options {
 	size_t size;			/* sizeof(struct zkq_options), for later additions; zero the rest before filling it */
 	const char *hosts;		/* "host[:port],...[/chroot]"; the chroot is put before root */
 	const char *root;		/* NULL = "/zkq" */
-	const char *auth;		/* "digest:user:password" or NULL */
+	const char *auth;		/* "digest:user:password"; NULL or "" = none */
 	int session_timeout_ms;		/* 0 = 10000 */
 	const char *by;			/* who submits, for people: NULL = "<user>@<host>" */
 };

@@ -127,6 +127,10 @@ static const struct {
 	{ ZKQ_ESYSTEM, EXIT_SYSTEM, "System", true },
 	{ ZKQ_EEXIST, EXIT_NO, "Exists", true },
 	{ ZKQ_EBUSY, EXIT_NO, "NotWaiting", true },
+	{ ZKQ_EOPTIONS, EXIT_CONFIG, "Config", true },
+	{ ZKQ_EHOSTS, EXIT_CONFIG, "Config", true },
+	{ ZKQ_EROOT, EXIT_CONFIG, "Config", true },
+	{ ZKQ_ECREDENTIAL, EXIT_CONFIG, "Config", true },
 	{ ZKQ_ECANCELLED, EXIT_SOFTWARE, "Internal", false },
 };
 
@@ -498,7 +502,7 @@ cli_open(struct zkq **handle, bool connect)
 		.session_timeout_ms = settings.session_ms,
 		.auth = settings.auth && *settings.auth ? settings.auth : NULL };
 	int error = zkq_open(&options, handle);
-	if (error == ZKQ_EINVAL)
+	if (error == ZKQ_EHOSTS || error == ZKQ_EROOT)
 		return cli_fail(EXIT_CONFIG, "Config", NULL, true, "cannot use servers '%s' with root '%s': "
 		    "host[:port],...[/chroot] and a path such as /zkq, not below /zookeeper, are wanted", settings.zk, settings.root);
 	if (error != ZKQ_OK)

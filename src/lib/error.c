@@ -43,6 +43,14 @@ zkq_strerror(int error)
 		return "there already";
 	case ZKQ_EBUSY:
 		return "in use: a worker has the task, or the queue is not empty";
+	case ZKQ_EOPTIONS:
+		return "options: their size must be that of their structure, and no time below 0";
+	case ZKQ_EHOSTS:
+		return "hosts: host[:port],...[/chroot] is wanted";
+	case ZKQ_EROOT:
+		return "root: a path such as /zkq, not below /zookeeper, is wanted";
+	case ZKQ_ECREDENTIAL:
+		return "auth: digest:user:password is wanted";
 	default:
 		return "unknown error";
 	}

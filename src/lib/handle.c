@@ -409,6 +409,26 @@ handle_free(struct zkq *handle)
 	free(handle);
 }
 
+/* Takes over what is given, with defaults in place of what is not, and takes the servers apart: ZKQ_OK, or which is wrong. */
+static int
+take_options(const struct zkq_options *given, struct zkq_options *options, char hosts[PATH_BUFFER], char root[ROOT_MAX + 1])
+{
+	if (!given || given->size < sizeof given->size + sizeof given->hosts)
+		return ZKQ_EOPTIONS;
+	memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+	if (!options->root)
+		options->root = "/zkq";
+	if (options->auth && !*options->auth)
+		options->auth = NULL;
+	if (!root_ok(options->root))
+		return ZKQ_EROOT;
+	if (!options->hosts || !connect_string_split(options->hosts, options->root, hosts, PATH_BUFFER, root, ROOT_MAX + 1))
+		return ZKQ_EHOSTS;
+	if (options->auth && strncmp(options->auth, "digest:", 7) != 0)
+		return ZKQ_ECREDENTIAL;
+	return options->session_timeout_ms < 0 ? ZKQ_EOPTIONS : ZKQ_OK;
+}
+
 int
 zkq_open(const struct zkq_options *given, struct zkq **out)
 {
@@ -417,27 +437,22 @@ zkq_open(const struct zkq_options *given, struct zkq **out)
 	uint64_t seeds[2];
 
 	*out = NULL;
-	if (!given || given->size < sizeof given->size + sizeof given->hosts || !given->hosts)
-		return ZKQ_EINVAL;
-	memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
-	if (!connect_string_split(options.hosts, options.root ? options.root : "/zkq", hosts, sizeof hosts, root,
-	    sizeof root))
-		return ZKQ_EINVAL;
-	if (options.session_timeout_ms < 0 || (options.auth && strncmp(options.auth, "digest:", 7)))
-		return ZKQ_EINVAL;
+	int error = take_options(given, &options, hosts, root);
+	if (error != ZKQ_OK)
+		return error;
 	if (getrandom(seeds, sizeof seeds, 0) != sizeof seeds)
 		return ZKQ_ESYSTEM;
 	struct zkq *handle = handle_new(&options, hosts, root, seeds[0]);
 	if (!handle)
 		return ZKQ_ENOMEM;
-	handle->chroot = strndup(root, strlen(root) - strlen(options.root ? options.root : "/zkq"));
+	handle->chroot = strndup(root, strlen(root) - strlen(options.root));
 	handle->asked_timeout_ms = options.session_timeout_ms ? options.session_timeout_ms : SESSION_TIMEOUT_MS;
 	struct zk_conf conf = { .hosts = hosts, .auth = options.auth, .seed = seeds[1],
 		.session_timeout_ms = handle->asked_timeout_ms };
 	if (handle->hosts && handle->root && handle->by && handle->submitter)
 		handle->link = link_new(&conf, root, on_event, handle);
 	if (!handle->link) {
-		int error = errno == ENOMEM || !handle->submitter ? ZKQ_ENOMEM : ZKQ_ESYSTEM;
+		error = errno == ENOMEM || !handle->submitter ? ZKQ_ENOMEM : ZKQ_ESYSTEM;
 		handle_free(handle);
 		return error;
 	}

@@ -73,7 +73,7 @@ zkq_open(const struct zkq_options *options, struct zkq **handle)
 	int error = knob("open");
 
 	if (!options->hosts || strchr(options->hosts, ' '))
-		error = ZKQ_EINVAL;
+		error = ZKQ_EHOSTS;
 	*handle = error ? NULL : calloc(1, sizeof **handle);
 	if (*handle)
 		(*handle)->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -578,6 +578,53 @@ START_TEST(submit_refused)
 }
 END_TEST
 
+static int
+open_error(const struct zkq_options *options)
+{
+	struct zkq *other;
+	int error = zkq_open(options, &other);
+
+	ck_assert((error == ZKQ_OK) == (other != NULL));
+	zkq_close(other);
+	return error;
+}
+
+/* Each error says which of the options is wrong. */
+START_TEST(open_refused)
+{
+	static const char *const hosts[] = { "bad host:", "", NULL, "a,,b", "a:0", "a/x/" };
+	static const char *const roots[] = { "/x/", "", "zkq", "/zookeeper/x" };
+	const struct zkq_options good = { .size = sizeof good, .hosts = "127.0.0.1:2181" };
+	struct zkq_options options = good;
+
+	ck_assert_int_eq(open_error(NULL), ZKQ_EOPTIONS);
+	options.size = 0;
+	ck_assert_int_eq(open_error(&options), ZKQ_EOPTIONS);
+	ck_assert_ptr_nonnull(strstr(zkq_strerror(ZKQ_EOPTIONS), "size"));
+	options = good;
+	options.session_timeout_ms = -1;
+	ck_assert_int_eq(open_error(&options), ZKQ_EOPTIONS);
+	options = good;
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+		options.hosts = hosts[i];
+		ck_assert_int_eq(open_error(&options), ZKQ_EHOSTS);
+	}
+	options = good;
+	for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+		options.root = roots[i];
+		ck_assert_int_eq(open_error(&options), ZKQ_EROOT);
+	}
+	options = good;
+	options.auth = "anna:secret";
+	ck_assert_int_eq(open_error(&options), ZKQ_ECREDENTIAL);
+	options.auth = "";	/* as ZKQ_AUTH= is on the command line: none */
+	ck_assert_int_eq(open_error(&options), ZKQ_OK);
+	ck_assert_ptr_nonnull(strstr(zkq_strerror(ZKQ_EHOSTS), "hosts"));
+	ck_assert_ptr_nonnull(strstr(zkq_strerror(ZKQ_EROOT), "root"));
+	ck_assert_ptr_nonnull(strstr(zkq_strerror(ZKQ_ECREDENTIAL), "auth"));
+}
+END_TEST
+
 /* 64 KiB of JSON and 64 KiB of standard input, however JSON spells that. */
 START_TEST(submit_sizes)
 {
@@ -1967,6 +2014,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, submit_and_get);
 	tcase_add_test(tc, submit_refused);
+	tcase_add_test(tc, open_refused);
 	tcase_add_test(tc, submit_sizes);
 	tcase_add_test(tc, submit_batches);
 	tcase_add_test(tc, submit_with_a_key);
