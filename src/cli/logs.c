@@ -90,7 +90,10 @@ explain(const char *id, enum zkq_output_source source)
 		cli_say("%s: some output could not be fetched from its worker", id);
 		return EXIT_OK;
 	}
-	if (attempt > seen.attempt)
+	if (attempt > seen.attempt && seen.ended && seen.attempt > 0)
+		return cli_fail(EXIT_NO, "NotFound", id, true, "%s: there was no attempt %d: it ended with attempt %d", id, attempt,
+		    seen.attempt);
+	if (attempt > seen.attempt && !seen.ended)
 		return cli_fail(EXIT_NO, "NotFound", id, true, "%s: there is no attempt %d yet", id, attempt);
 	if (seen.attempt == 0 && seen.ended)
 		return cli_fail(EXIT_NO, "NotFound", id, true, "%s: it never started, so there is no output", id);

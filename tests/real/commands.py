@@ -136,7 +136,7 @@ class Commands(unittest.TestCase):
             self.assertEqual((done.stdout, done.stderr), ("998\n999\n1000\n", "1998\n1999\n2000\n"))
             done = dev.run("logs", "--stderr", "-n1", "--attempt", "1", one)
             self.assertEqual((done.stdout, done.stderr), ("", "2000\n"))
-            self.assertIn("no attempt 2", dev.run("logs", "--attempt", "2", one, code=1).stderr)
+            self.assertIn("there was no attempt 2: it ended with attempt 1", dev.run("logs", "--attempt", "2", one, code=1).stderr)
             dev.run("logs", "default.0.aaaaaaaaaaaa", code=1)
             short = dev.run("submit", "--", "echo", "short").stdout.strip()
             dev.run("wait", short)
