@@ -330,6 +330,14 @@ forget_last(void)
 	last.file = NULL;
 }
 
+static bool
+is_instead(const struct option_row *row)
+{
+	const char *text = row->env_instead ? getenv(row->env_instead) : NULL;
+
+	return text && *text;
+}
+
 static int
 take_defaults(const struct options *options, const struct option_row *const *rows, int count)
 {
@@ -344,6 +352,8 @@ take_defaults(const struct options *options, const struct option_row *const *row
 			if (why)
 				return options_wrong(options, "environment variable %s: '%s': %s", rows[i]->env, text, why);
 			set_origin(i, FROM_ENVIRONMENT, text, memory_string(rows[i]->env));
+		} else if (value && is_instead(rows[i])) {
+			set_origin(i, FROM_ENVIRONMENT, NULL, memory_string(rows[i]->env_instead));
 		} else if (value) {
 			take(rows[i], value->text);	/* read_files() has tried it */
 			set_origin(i, FROM_FILE, value->text, memory_print("%s:%d", value->file, value->line));
@@ -401,7 +411,7 @@ options_each(const struct options *options, option_value_fn *see, void *context)
 		const char *text = origin->text ? origin->text : origin->from == FROM_OPTION ? "yes" : NULL;
 
 		if (rows[i]->section)
-			see(context, rows[i], text, !text ? NULL : origin->from == FROM_PRESET ? "default" :
+			see(context, rows[i], text, !text ? origin->where : origin->from == FROM_PRESET ? "default" :
 			    origin->from == FROM_OPTION ? "option" : origin->where);
 	}
 }
@@ -422,7 +432,7 @@ print_value(void *context, const struct option_row *row, const char *text, const
 		effective->section = row->section;
 	}
 	if (!text) {
-		fprintf(out, "; %s is not set\n", row->name);
+		fprintf(out, from ? "; %s is not used: %s goes before\n" : "; %s is not set\n", row->name, from);
 		return;
 	}
 	fprintf(out, "%s = ", row->name);

@@ -44,6 +44,7 @@ struct option_row {
 	void *into;		/* of the kind's type; NULL for HELP, VERSION, LATER */
 	const char *preset;	/* default, in the form of an argument; NULL = leave *into as it is */
 	const char *env;	/* environment variable, or NULL */
+	const char *env_instead;	/* the variable that has the same in another form: when it is set, files are not asked; or NULL */
 	int64_t min, max;
 	const char *help;	/* one or more lines; the default is added from preset */
 	bool *given;		/* set to true when the command line has it; may be NULL */
@@ -83,7 +84,8 @@ int options_parse(const struct options *options, int argc, char **argv);
 /* Reads the files again, and logs. When anything in them is wrong, nothing changes and false is returned. Else rows that
  * are live take their new values; others that would change are said to need a restart. */
 bool options_reload(const struct options *options);
-/* text: the value that is in effect; from: "default", "option", the environment variable, or "file:line". Both NULL: not set. */
+/* text: the value that is in effect; from: "default", "option", the environment variable, or "file:line". text NULL:
+ * not set, and from is NULL, or the environment variable in place of which a file would have set it. */
 typedef void option_value_fn(void *context, const struct option_row *row, const char *text, const char *from);
 /* One call for each row with a section, in order of the tables. */
 void options_each(const struct options *options, option_value_fn *see, void *context);

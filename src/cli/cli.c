@@ -35,7 +35,7 @@ const struct option_row connection_options[] = {
 	{ .name = "root", .argument = "PATH", .kind = OPTION_TEXT, .into = &settings.root, .preset = "/zkq", .env = "ZKQ_ROOT",
 	    .section = "zookeeper", .help = "root of the tree" },
 	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &settings.auth_file,
-	    .section = "zookeeper", .help = "holds the credential digest:user:password (else ZKQ_AUTH)" },
+	    .env_instead = "ZKQ_AUTH", .section = "zookeeper", .help = "holds the credential digest:user:password (else ZKQ_AUTH)" },
 	{ .name = "timeout", .argument = "TIME", .kind = OPTION_TIME, .into = &settings.timeout_ms, .preset = "10s", .min = 1,
 	    .max = INT_MAX, .given = &settings.timeout_given, .section = "client", .help = "for an answer; when given, also for tasks to end\n" },
 	{ .letter = 'c', .name = "config", .argument = "FILE", .kind = OPTION_CONFIG, .into = &settings.config,

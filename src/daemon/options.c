@@ -39,7 +39,8 @@ const struct option_row daemon_zk_rows[] = {
 	    .help = "ZooKeeper servers, separated by commas" },
 	{ .name = "root", .argument = "PATH", .kind = OPTION_TEXT, .into = &wanted.root, .preset = "/zkq", .env = "ZKQ_ROOT",
 	    .section = "zookeeper", .check = check_root, .help = "root of the tree" },
-	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &wanted.auth_file, .section = "zookeeper",
+	{ .name = "auth-file", .argument = "FILE", .kind = OPTION_TEXT, .into = &wanted.auth_file,
+	    .env_instead = "ZKQ_AUTH", .section = "zookeeper",
 	    .help = "file that holds digest:USER:PASSWORD (default: $ZKQ_AUTH, else none)" },
 	{ 0 },
 };

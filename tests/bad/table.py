@@ -433,7 +433,7 @@ for program, call in (("worker", "$WORKER --name=w --state-dir=$DIR/s"), ("dispa
 for program in ("ZKQ", "WORKER", "DISPATCHER"):
     AUTH = {"ZKQ_AUTH": "digest:anna\x1b:SECRET"}
     CHECK = "chmod 600 $DIR/c; exec $%s --check-config --config=/dev/null" % program
-    FILES = {"c": "digest:bert:SECRET\n"}
+    FILES = {"c": "digest:bert:SECRET\n", "conf": "[zookeeper]\nauth-file = c\n"}
     Command("%s: credential in effect: none" % program, CHECK, out="^; no credential\n", files=FILES)
     Command("%s: credential in effect: ZKQ_AUTH" % program, CHECK, env=AUTH, files=FILES,
             out="(?s)\\A(?!.*SECRET); credential of user anna\\\\x1b ; ZKQ_AUTH\n")
@@ -441,6 +441,12 @@ for program in ("ZKQ", "WORKER", "DISPATCHER"):
             out="(?s)\\A(?!.*SECRET); credential of user bert ; /[^\n;]*/c\n")
     Command("%s: credential in effect: a file before ZKQ_AUTH" % program, CHECK + " --auth-file=$DIR/c", env=AUTH, files=FILES,
             out="(?s)\\A(?!.*SECRET); credential of user bert ; /[^\n;]*/c; ZKQ_AUTH is set, too, and not used\n")
+    NAMED = "chmod 600 $DIR/c; cd $DIR; exec $%s --check-config --config=conf" % program
+    Command("%s: credential in effect: a file of the configuration" % program, NAMED, files=FILES, out="; credential of user bert ; c\n")
+    Command("%s: credential in effect: ZKQ_AUTH before the configuration" % program, NAMED, env=AUTH, files=FILES,
+            out="(?s); credential of user anna\\\\x1b ; ZKQ_AUTH\n.*; auth-file is not used: ZKQ_AUTH goes before\n")
+    Command("%s: credential in effect: an option before ZKQ_AUTH" % program, NAMED + " --auth-file=c", env=AUTH, files=FILES,
+            out="; credential of user bert ; c; ZKQ_AUTH is set, too, and not used\n")
 Command("zkq: the configuration as JSON", "exec $ZKQ --check-config --json --config=/dev/null --root=/a", env={"ZKQ_AUTH": "digest:anna:SECRET"},
         out="(?s)\\A(?!.*SECRET){\"schema\":\"zkq.config/1\",\"items\":\\[.*{\"section\":\"zookeeper\",\"key\":\"root\",\"value\":\"/a\",\"from\":\"option\"}"
             ".*\"key\":\"auth-file\",\"value\":null,\"from\":null.*\\],\"credential\":{\"user\":\"anna\",\"from\":\"ZKQ_AUTH\"}}\n\\Z")
