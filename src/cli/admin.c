@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/exits.h"
@@ -109,22 +110,39 @@ export_to(FILE *out, const char *name)
 	return code;
 }
 
+/* A directory cannot be replaced, and a device, a socket or a FIFO must not be. 0, or the exit code. */
+static int
+check_target(void)
+{
+	struct stat found;
+
+	if (stat(file, &found) || S_ISREG(found.st_mode))
+		return 0;
+	return cli_fail(EXIT_NO_INPUT, "NoInput", NULL, true, "cannot write %s: it is %s; the name of a file is wanted, or - for "
+	    "standard output", file, S_ISDIR(found.st_mode) ? "a directory" : "no ordinary file");
+}
+
 /* What is complete takes the name. It holds everything that the tree holds: nobody else may read it. */
 static int
 export_to_file(void)
 {
-	char *part = memory_new(strlen(file) + 6);
+	int code = check_target();
 
+	if (code)
+		return code;
+	char *part = memory_new(strlen(file) + 6);
 	sprintf(part, "%s.part", file);
 	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!out) {
-		int code = cli_fail(EXIT_NO_INPUT, "NoInput", NULL, true, "cannot open %s: %s", part, strerror(errno));
+		bool in_the_way = errno == ELOOP || errno == EISDIR;
 
+		code = cli_fail(EXIT_NO_INPUT, "NoInput", NULL, true, "cannot write %s: %s%s%s", file, in_the_way ? part : "",
+		    in_the_way ? " is in the way: " : "", strerror(errno));
 		free(part);
 		return code;
 	}
-	int code = export_to(out, part);
+	code = export_to(out, file);
 	bool bad = fsync(fd) != 0;
 	bad = fclose(out) != 0 || bad;
 	if ((code == 0 || code == EXIT_NO) && (bad || rename(part, file)))
