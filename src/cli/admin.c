@@ -240,6 +240,8 @@ fail_import(int error, const struct zkq_import_info *info)
 		return cli_fail(EXIT_DATA, "Invalid", NULL, true, "%s: %s", name, info->why);
 	if (error == ZKQ_EEXIST)
 		return cli_fail(EXIT_NO, "Exists", NULL, true, "%s: %s", settings.root, info->why);
+	if (error == ZKQ_ENOENT)
+		return cli_fail(EXIT_NO, "NotFound", NULL, true, "cannot make %s: %s", settings.root, info->why);
 	return cli_fail_error(error, NULL, info->why[0] ? info->why : NULL);
 }
 

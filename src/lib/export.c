@@ -217,7 +217,9 @@ check_empty(struct import *import)
 static int
 make_root(struct import *import)
 {
-	struct raw_op op = { .kind = OP_CREATE, .path = import->handle->root, .acl = NODE_ROOT };
+	const char *root = import->handle->root;
+	int parent = (int)(strrchr(root, '/') - root);
+	struct raw_op op = { .kind = OP_CREATE, .path = root, .acl = NODE_ROOT };
 	struct raw_request request = { .kind = REQ_MULTI, .ops = &op, .op_count = 1 };
 
 	if (import->root_there)
@@ -225,7 +227,9 @@ make_root(struct import *import)
 	int error = do_one(import, &request);
 
 	if (error == ZKQ_OK && import->rc == RC_NONODE)
-		return wrong(import, ZKQ_ENOENT, "the parent of %s is missing", import->handle->root);
+		return wrong(import, ZKQ_ENOENT, "%.*s is missing: create it, or choose another %s",
+		    parent ? parent : (int)strlen("the path behind the servers"), parent ? root : "the path behind the servers",
+		    parent ? "root" : "path");
 	return error == ZKQ_OK ? error_of_rc(import->rc) : error;
 }
 

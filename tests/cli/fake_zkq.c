@@ -545,6 +545,8 @@ zkq_import_wait(struct zkq *handle, int flags, int timeout_ms, zkq_source_fn *so
 		info->line = 7;
 		strcpy(info->why, "nonsense");
 	}
+	if (knob("import") == ZKQ_ENOENT)
+		strcpy(info->why, "/a is missing");
 	return knob("import");
 }
 
