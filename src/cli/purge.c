@@ -87,7 +87,8 @@ static int
 purge(struct zkq *handle, struct state *state, bool count_only)
 {
 	struct zkq_purge_options options = { .size = sizeof options, .recursive = recursive, .dry_run = count_only,
-		.keep_newer_ms = keep_newer_ms, .rate = rate, .force = force };
+		.keep_newer_ms = keep_newer_ms, .rate = rate,
+		.force = force || dry_run };	/* who only counts may count there, too */
 	int stall = settings.timeout_given ? (int)settings.timeout_ms : STALL_MS;
 
 	*state = (struct state){ .began_ms = cli_now(), .counting = count_only };
@@ -172,7 +173,7 @@ check_path(struct zkq *handle)
 	if (error == ZKQ_EINVAL)
 		return cli_usage("option '--path': '%s': the path of a folder such as /app/queue is wanted; not / nor "
 		    "/zookeeper", path);
-	if (error == ZKQ_EEXIST && !force)
+	if (error == ZKQ_EEXIST && !force && !dry_run)
 		return cli_fail(EXIT_NOT_ALLOWED, "Refused", NULL, true,
 		    "%s belongs to the tree of zkq at %s or holds it: with --force its queues, "
 		    "tasks and results are lost, and daemons that run must be started again", path, settings.root);

@@ -506,7 +506,9 @@ zkq_purge_wait(struct zkq *handle, const char *path, const struct zkq_purge_opti
 {
 	struct zkq_purge_progress progress = { .found = 20 };
 
-	(void)handle, (void)path, (void)timeout_ms;
+	(void)timeout_ms;
+	if (!options->force && zkq_purge_check(handle, path) == ZKQ_EEXIST)
+		return ZKQ_EEXIST;
 	for (int i = 0; i < knob("refused") && !options->dry_run; i++) {
 		progress.refused++;
 		progress.path = "/app/\033[2Jx";
