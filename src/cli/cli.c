@@ -28,6 +28,7 @@ static const struct command *running;
 static struct options parsed;
 static int64_t began_ms;
 static bool as_task;
+static bool accepted;	/* what would be done twice if the command were repeated */
 
 const struct option_row connection_options[] = {
 	{ .letter = 'z', .name = "zk", .argument = "HOSTS", .kind = OPTION_TEXT, .into = &settings.zk,
@@ -210,7 +211,7 @@ print_error(int code, const char *word, const char *id, bool retry_safe, const c
 	jsonout_string(&json, "message", text);
 	if (id && *id)
 		jsonout_string(&json, "id", id);
-	jsonout_bool(&json, "retry_safe", retry_safe);
+	jsonout_bool(&json, "retry_safe", retry_safe && !accepted);
 	jsonout_end(&json);
 	jsonout_end(&json);
 }
@@ -226,6 +227,12 @@ cli_fail(int code, const char *word, const char *id, bool retry_safe, const char
 	print_error(cli_own(code), word, id, retry_safe, text);
 	free(text);
 	return cli_own(code);
+}
+
+void
+cli_accepted(void)
+{
+	accepted = true;
 }
 
 int

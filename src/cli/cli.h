@@ -65,6 +65,8 @@ int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * command that exits as a task does. id may be NULL. */
 int cli_fail(int code, const char *word, const char *id, bool retry_safe, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* From now on no error says that the command may be repeated: tasks were accepted, and would be once more. */
+void cli_accepted(void);
 /* The same for a wait whose time is over: EXIT_WAITED. */
 int cli_fail_waited(const char *id, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for an error of the library; detail may be NULL. */

@@ -151,6 +151,8 @@ submit_one(const struct zkq_task *task, enum submit_then then)
 		if (code == 0) {
 			print_id(&answer, then);
 			last_keep(answer.id);
+			if (!task->key)
+				cli_accepted();
 			if (then != SUBMIT_ONLY)
 				code = follow_task(handle, answer.id, then != SUBMIT_WAIT, then == SUBMIT_RUN, task->kill_grace_ms);
 		}

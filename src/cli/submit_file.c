@@ -218,6 +218,7 @@ print_answer(struct batch *batch, int i)
 		state.accepted++;
 		state.existed += batch->answer[i].existed ? 1 : 0;
 		snprintf(state.last_id, sizeof state.last_id, "%s", batch->answer[i].id);
+		cli_accepted();		/* perhaps by a key; then this is too careful */
 	}
 	if (settings.json) {
 		info_json_line(&json, "zkq.submit/1");
