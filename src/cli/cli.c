@@ -19,6 +19,7 @@
 #include "base/exits.h"
 #include "base/jsonout.h"
 #include "base/memory.h"
+#include "base/terminal.h"
 
 #define HINT_MS 2000	/* a hint is not waited for longer */
 
@@ -520,6 +521,20 @@ cli_open(struct zkq **handle, bool connect)
 		*handle = NULL;
 	}
 	return code;
+}
+
+const char *
+cli_daemon_options(char *text)
+{
+	const bool other = strcmp(settings.root, "/zkq") != 0;
+	size_t len = (size_t)snprintf(text, CLI_DAEMON_OPTIONS, "--zk ");
+
+	len += terminal_safe(settings.zk, strlen(settings.zk), text + len, CLI_DAEMON_OPTIONS / 2);
+	if (other)
+		len += (size_t)snprintf(text + len, CLI_DAEMON_OPTIONS - len, " --root ");
+	if (other)
+		terminal_safe(settings.root, strlen(settings.root), text + len, CLI_DAEMON_OPTIONS - len);
+	return text;
 }
 
 int

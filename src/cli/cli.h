@@ -55,6 +55,11 @@ void cli_print_configuration(void);
 /* "name --option" or "name -o --option", one a line; rows may be NULL. */
 void cli_print_options(const char *name, const struct option_row *rows);
 
+/* What a daemon is to be given on its command line to serve the tree that this command looks at: "--zk zk1:2181", and
+ * --root when it is not the default. Made harmless; text is CLI_DAEMON_OPTIONS bytes; returns it. */
+#define CLI_DAEMON_OPTIONS 1024
+const char *cli_daemon_options(char *text);
+
 /* ---- talk and errors, all in the name of the running command ---- */
 
 /* "zkq-submit: ..." on stderr, made harmless. */

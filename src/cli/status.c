@@ -366,9 +366,8 @@ print_summary(void)
 static void
 print_hints(void)
 {
-	char zk[512], of[64] = "";
+	char daemon[CLI_DAEMON_OPTIONS], of[64] = "";
 
-	terminal_safe(settings.zk, strlen(settings.zk), zk, sizeof zk);
 	if (queue)
 		terminal_safe(queue, strlen(queue), of, sizeof of);
 	if (!state.shown && !plain())
@@ -379,9 +378,9 @@ print_hints(void)
 		printf("No tasks yet. A first one:  zkq submit %s%s%s-- uname -a\n", queue ? "-Q " : "", of, queue ? " " : "");
 	print_summary();
 	if (!state.dispatchers)
-		printf("Nothing is given out without one:  zkq-dispatcher --zk %s\n", zk);
+		printf("Nothing is given out without one:  zkq-dispatcher %s\n", cli_daemon_options(daemon));
 	if (!state.workers)
-		printf("No task can run. On a worker's host:  zkq-worker --zk %s\n", zk);
+		printf("No task can run. On a worker's host:  zkq-worker %s\n", cli_daemon_options(daemon));
 }
 
 /* What a limit left out; that of failures in a plain list is another one. */

@@ -107,6 +107,7 @@ add(void *context, const struct zkq_worker_info *info)
 static int
 list(int argc, char **argv)
 {
+	char daemon[CLI_DAEMON_OPTIONS];
 	struct zkq *handle;
 
 	if (argc > 0)
@@ -124,7 +125,7 @@ list(int argc, char **argv)
 	listing_rows(&listing, error == ZKQ_OK);
 	listing_end(&listing, error == ZKQ_OK);
 	if (none && !settings.quiet)
-		cli_say("no workers yet; on a worker's host: zkq-worker --zk %s", settings.zk);
+		cli_say("no workers yet; on a worker's host: zkq-worker %s", cli_daemon_options(daemon));
 	code = error == ZKQ_OK ? EXIT_OK : cli_fail_error(error, NULL, NULL);
 	zkq_close(handle);
 	return code;

@@ -366,12 +366,21 @@ check_clock(const struct judge *judge)
 
 /* ---- the tree ---- */
 
+/* For the command line of a dispatcher or worker. */
+static const char *
+daemon_options(const struct judge *judge)
+{
+	const char *root = judge->facts->root;
+	bool other = strcmp(root, "/zkq") != 0;
+
+	return TEXT(judge, "--zk %s%s%s", judge->facts->hosts, other ? " --root " : "", other ? root : "");
+}
+
 static void
 check_root(const struct judge *judge)
 {
 	const struct facts *facts = judge->facts;
-	const char *start = TEXT(judge, "start a dispatcher: zkq-dispatcher --zk %s%s%s", facts->hosts,
-	    strcmp(facts->root, "/zkq") ? " --root " : "", strcmp(facts->root, "/zkq") ? facts->root : "");
+	const char *start = TEXT(judge, "start a dispatcher: zkq-dispatcher %s", daemon_options(judge));
 
 	switch (facts->root_state) {
 	case ROOT_UNKNOWN:
@@ -432,8 +441,8 @@ check_leader(const struct judge *judge)
 	const struct facts *facts = judge->facts;
 
 	if (!facts->leader)
-		say(judge, ZKQ_LEVEL_ERROR, "dispatcher", TEXT(judge, "start one: zkq-dispatcher --zk %s",
-		    facts->hosts), "nobody leads: tasks wait");
+		say(judge, ZKQ_LEVEL_ERROR, "dispatcher", TEXT(judge, "start one: zkq-dispatcher %s",
+		    daemon_options(judge)), "nobody leads: tasks wait");
 	else if (facts->candidates == 1)
 		say(judge, ZKQ_LEVEL_NOTE, "dispatcher",
 		    "start a second one on another host: it takes over when this one fails",
@@ -466,7 +475,7 @@ check_workers(const struct judge *judge)
 	}
 	if (!up)
 		say(judge, ZKQ_LEVEL_WARNING, "workers", TEXT(judge,
-		    "on the hosts that shall run tasks: zkq-worker --zk %s", facts->hosts), "none is up: nothing runs");
+		    "on the hosts that shall run tasks: zkq-worker %s", daemon_options(judge)), "none is up: nothing runs");
 	else
 		say(judge, ZKQ_LEVEL_OK, "workers", NULL, "%d up", up);
 }

@@ -284,6 +284,8 @@ START_TEST(daemons)
 	expect("note leader dispatcher: d1 on a leads, candidate since 100.0 s, alone", "second");
 	facts.leader = NULL;
 	expect("error leader dispatcher: nobody leads", "zkq-dispatcher --zk zk1,zk2,zk3");
+	facts.root = "/other";
+	expect("error leader dispatcher: nobody leads", "zkq-dispatcher --zk zk1,zk2,zk3 --root /other");
 	setup();
 	worker.state = "lost";
 	worker.claims = 3;
