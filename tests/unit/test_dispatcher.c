@@ -610,6 +610,37 @@ START_TEST(test_assign_finish)
 }
 END_TEST
 
+/* The report that ends the task fires a watch that the leader never hears, and what it hears next is newer: no watch tells
+ * it again after the reconnect. */
+START_TEST(test_watch_lost)
+{
+	char claim[256];
+
+	register_class();
+	register_worker(2, 0);
+	submit(5, "aaaaaaaaaaa1");
+	run_ms(500);
+	snprintf(claim, sizeof claim, "%s", claim_name(0));
+	ensemble_conf(ensemble)->drop_watch_ppm = 1000000;
+	op(OP_DELETE, 0, "", ROOT "/assign/w1.aaaaaaaa/%s", claim);
+	op(OP_DELETE, 0, "", QUEUE "/tasks/0/5.%016llx.-.aaaaaaaaaaa1-0000000000", (unsigned long long)class_default_hash());
+	op(OP_CREATE, 0, "{}", QUEUE "/done/0/aaaaaaaaaaa1");
+	op(OP_SET, 0, report(1, 1, 0, 1, 0), ROOT "/assign/w1.aaaaaaaa");
+	ck_assert_int_eq(do_ops(worker), RC_OK);
+	run_ms(100);
+	ensemble_conf(ensemble)->drop_watch_ppm = 0;
+	op(OP_SET, ANY_VERSION, "{\"v\":1,\"paused\":true}", QUEUE);
+	ck_assert_int_eq(do_ops(hand), RC_OK);
+	run_ms(500);
+	look(d1);
+	ck_assert_int_eq(view.claimed, 1);
+	client_cut(d1->client);
+	run_ms(2000);
+	look(d1);
+	ck_assert_int_eq(view.claimed, 0);
+}
+END_TEST
+
 START_TEST(test_revoke)
 {
 	register_class();
@@ -1073,6 +1104,7 @@ main(void)
 	tcase_add_test(tcase, test_candidate_of_nobody);
 	tcase_add_test(tcase, test_folder_of_nobody);
 	tcase_add_test(tcase, test_assign_finish);
+	tcase_add_test(tcase, test_watch_lost);
 	tcase_add_test(tcase, test_revoke);
 	tcase_add_test(tcase, test_counts);
 	tcase_add_test(tcase, test_take_over);

@@ -305,7 +305,14 @@ leader_stop(struct dispatcher *d)
 void
 leader_reconnected(struct dispatcher *d)
 {
+	struct poll *poll, *next;
+
 	plan_sync(d->plan, TAG(TAG_POLL, d->generation), 0, node_plain(NODE_ROOT));
+	/* A transaction may fire several watches; when the connection breaks between two of them, the client has seen its
+	 * zxid and the server takes the others for delivered. What was never read yet is read in its order. */
+	HASH_ITER(hh, d->polls, poll, next)
+		if (poll->watch && poll->sent)
+			poll_want(d, poll);
 	d->place_due = true;
 }
 

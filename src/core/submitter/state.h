@@ -190,7 +190,7 @@ void wait_call(struct submitter *s, const struct event *event, struct plan *plan
 void wait_reply(struct submitter *s, const struct event *event, struct plan *plan);
 void wait_watch(struct submitter *s, const struct event *event);
 void wait_pump(struct submitter *s, const struct event *event, struct plan *plan);
-void wait_new_session(struct submitter *s);
+void wait_look_again(struct submitter *s);
 void wait_forget(struct submitter *s, uint64_t call_id);
 void wait_free(struct submitter *s);
 
@@ -199,7 +199,7 @@ void wish_call(struct submitter *s, const struct event *event, struct plan *plan
 void wish_reply(struct submitter *s, const struct event *event, struct plan *plan);
 void wish_watch(struct submitter *s, const struct event *event);
 void wish_pump(struct submitter *s, const struct event *event, struct plan *plan);
-void wish_new_session(struct submitter *s);
+void wish_look_again(struct submitter *s);
 void wish_forget(struct submitter *s, uint64_t call_id);
 void wishes_free(struct submitter *s);
 

@@ -270,10 +270,9 @@ submitter_step(struct submitter *s, const struct event *event, struct plan *plan
 {
 	switch (event->kind) {
 	case EV_CONNECTED:
-		if (s->session != event->session.id) {
-			wait_new_session(s);
-			wish_new_session(s);
-		}
+		/* Even in the same session a watch may have fired unheard (dispatcher/leader.c says how). */
+		wait_look_again(s);
+		wish_look_again(s);
 		s->connected = true;
 		s->session = event->session.id;
 		s->session_timeout_ms = event->session.timeout_ms;

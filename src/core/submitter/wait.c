@@ -242,7 +242,7 @@ wait_forget(struct submitter *s, uint64_t call_id)
 }
 
 void
-wait_new_session(struct submitter *s)
+wait_look_again(struct submitter *s)
 {
 	for (int i = 0; i < WATCHED_BUCKETS; i++) {
 		for (struct watched *w = s->watched[i]; w; w = w->next) {

@@ -406,7 +406,7 @@ wish_watch(struct submitter *s, const struct event *event)
 }
 
 void
-wish_new_session(struct submitter *s)
+wish_look_again(struct submitter *s)
 {
 	for (struct wish *wish = s->wishes; wish; wish = wish->next)
 		if (wish->state == WISH_WATCHING)
