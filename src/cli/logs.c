@@ -35,6 +35,7 @@ static struct {
 	struct terminal_stream out, err;
 	char state[32];
 	int ended, attempt;
+	bool mixed;		/* it wrote to both streams */
 	char worker[256];
 } seen;
 
@@ -70,6 +71,7 @@ take_info(void *context, int index, int error, const struct zkq_info *info)
 	snprintf(seen.state, sizeof seen.state, "%s", info->state);
 	snprintf(seen.worker, sizeof seen.worker, "%s", info->worker ? info->worker : "");
 	seen.ended = info->ended;
+	seen.mixed = info->stdout_bytes && info->stderr_bytes;
 	seen.attempt = info->attempt;
 	if (follow && !attempt)
 		follow_say(info);
@@ -82,8 +84,8 @@ explain(const char *id, enum zkq_output_source source)
 	if (source == ZKQ_OUTPUT_WORKER)
 		return EXIT_OK;
 	if (source == ZKQ_OUTPUT_END) {
-		cli_say("%s: worker %s cannot be reached or has its output no more; this is the end of it that was stored%s", id,
-		    seen.worker, times ? ", without times" : "");
+		cli_say("%s: worker %s cannot be reached or has its output no more; this is the end of it that was stored%s%s",
+		    id, seen.worker, seen.mixed ? ", of both streams" : "", times ? ", without times" : "");
 		return EXIT_OK;
 	}
 	if (source == ZKQ_OUTPUT_PART) {

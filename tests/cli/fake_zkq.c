@@ -3,7 +3,7 @@
  *
  * ZKQ_FAKE: words "name=number": open connect submit get list wait cancel follow workers dispatchers queues pause ping doctor purge export import fsck: the
  * error that the call returns (submit, cancel: that the callback gets); mute=1: submits are never answered;
- * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; hang=1: following never ends; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N dropped=N: bytes of output; slow=1: a cancel times out;
+ * refuse_from=N: tasks from the N-th submitted on get the error of submit; existed=1; leaders=N; hang=1: following never ends; leave=1: they are gone when asked for again; again=N: what is followed is started again; size=N errsize=N dropped=N: bytes of output; slow=1: a cancel times out;
  * looked=N: a list looked at so many results, and not at all; recent=1: what has ended did so just now; none=1: a queue in which nothing ever was.
  * ZKQ_FAKE_TASKS: lines "id|name|state|exit|signal|reason|tail": tasks that exist; exit and signal may be empty.
  */
@@ -155,6 +155,7 @@ look_up(const char *id, struct zkq_info *info)
 		info->max_rss_bytes = 3250000;
 		info->log_complete = 1;
 		info->stdout_bytes = (uint64_t)knob("size");
+		info->stderr_bytes = (uint64_t)knob("errsize");
 		info->dropped_bytes = (uint64_t)knob("dropped");
 		info->task_json = "{\"v\":1,\"argv\":[\"./frame.sh\",\"1\xe2\x80\xae" "7\"],\"cwd\":null}";
 		return ZKQ_OK;
