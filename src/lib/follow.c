@@ -472,6 +472,13 @@ give_missing(struct follow *follow)
 	return true;
 }
 
+/* The worker answers, but had room for nothing of what is wanted. */
+static bool
+kept_nothing(const struct follow *follow)
+{
+	return !follow->attempt.given && follow->result.outcome.dropped_bytes && follow->result.outcome.tail_len;
+}
+
 /* What is left of the attempt that gave the result. */
 static void
 read_rest(struct follow *follow)
@@ -487,7 +494,7 @@ read_rest(struct follow *follow)
 	turn_to(follow, result->worker, (int)result->attempt);
 	for (int i = 0; i < 2; i++)
 		attempt->ended[i] |= attempt->offset[i] >= sizes[i] && !result->outcome.dropped_bytes;
-	if (attempt_read(attempt)) {
+	if (attempt_read(attempt) && !kept_nothing(follow)) {
 		attempt->reached = true;
 		return;
 	}
@@ -499,9 +506,9 @@ read_rest(struct follow *follow)
 	if (open_streams(follow, 3))
 		read_streams(follow);
 	close_streams(follow);
-	if (attempt_read(attempt))
+	if (attempt_read(attempt) && !kept_nothing(follow))
 		return;
-	attempt->reached = attempt->given && give_missing(follow);
+	attempt->reached = attempt->given ? give_missing(follow) : attempt_read(attempt);
 	if (attempt->given)
 		return;
 	give_tail(follow);
@@ -651,7 +658,10 @@ read_present(struct follow *follow, const struct present *present)
 		return;
 	}
 	bool found = last ? fetch(follow, present->worker, number) : fetch_from_any(follow, number);
-	if (found || (last && present->ended && follow->attempt.given && give_missing(follow))) {
+	if (found && last && present->ended && kept_nothing(follow)) {
+		give_tail(follow);
+		follow->source = ZKQ_OUTPUT_END;
+	} else if (found || (last && present->ended && follow->attempt.given && give_missing(follow))) {
 		follow->source = ZKQ_OUTPUT_WORKER;
 	} else if (follow->attempt.given) {
 		follow->source = ZKQ_OUTPUT_PART;

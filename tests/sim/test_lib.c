@@ -395,6 +395,7 @@ find_task(const char *id_text)
 
 static uint64_t more_bytes;	/* of either stream, than lie in the result */
 static uint64_t more_out;	/* of standard output */
+static uint64_t dropped_bytes;
 
 static void
 finish(const char *id_text, enum task_state state, int exit_code, const char *out, uint32_t attempt, bool dead)
@@ -404,7 +405,7 @@ finish(const char *id_text, enum task_state state, int exit_code, const char *ou
 	struct record record = { .kind = REC_RESULT, .result = { .seg = task.seg, .attempt = attempt, .worker = "w1",
 		.outcome = { .state = state, .has_exit = true, .exit_code = exit_code, .tail = out,
 			.tail_len = strlen(out), .stdout_bytes = strlen(out) + more_bytes + more_out, .stderr_bytes = more_bytes, .started_wall_ms = 1, .ended_wall_ms = 2,
-			.log_complete = true } } };
+			.dropped_bytes = dropped_bytes, .log_complete = !dropped_bytes } } };
 
 	memcpy(record.result.queue, task.queue, sizeof record.result.queue);
 	memcpy(record.result.token, task.task.token, sizeof record.result.token);
@@ -1691,11 +1692,12 @@ answer_now(int peer, const char *request)
 	static const char whole[] = "HTTP/1.1 200 OK\r\nZkq-From: 0\r\nContent-Length: 8\r\n\r\none\ntwo\n";
 	static const char last[] = "HTTP/1.1 200 OK\r\nZkq-From: 4\r\nContent-Length: 4\r\n\r\ntwo\n";
 	static const char broken[] = "HTTP/1.1 200 OK\r\nZkq-From: 0\r\nContent-Length: 100\r\n\r\nhalf";
+	static const char empty[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 	static const char none[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 	const char *path = strstr(request, id) + strlen(id);
 	size_t len = strcspn(path, " ");
 	const char *reply = strstr(path, "/3/") ? none : strstr(path, "/4/") || strstr(path, "&follow") ? broken :
-	    strstr(path, "lines=") ? last : whole;
+	    dropped_bytes ? empty : strstr(path, "lines=") ? last : whole;
 
 	ck_assert_ptr_nonnull(strstr(request, "Authorization: Bearer s3cret\r\n"));
 	snprintf(paths + strlen(paths), sizeof paths - strlen(paths), "%.*s ", (int)len, path);
@@ -1838,6 +1840,20 @@ START_TEST(output_that_breaks_off)
 		output_is(followed, source, wanted, "", "/1/stdout?from=0&follow=1 ");
 	}
 	more_out = 0;
+	close(server);
+}
+END_TEST
+
+/* The worker's disk was full: it has nothing of it, but the result has the end. */
+START_TEST(output_that_found_no_room)
+{
+	submit_one();
+	make_log_server(answer_now);
+	dropped_bytes = 4;
+	more_bytes = 1;
+	finish(id, STATE_DONE, 0, "a\nb\n", 5, false);
+	output_is((struct zkq_output_options){ 0 }, ZKQ_OUTPUT_END, "a\nb\n", "", "/5/stdout?from=0 /5/stderr?from=0 ");
+	more_bytes = dropped_bytes = 0;
 	close(server);
 }
 END_TEST
@@ -2045,6 +2061,7 @@ main(void)
 	tcase_add_test(tc, output_with_times);
 	tcase_add_test(tc, output_of_the_ended);
 	tcase_add_test(tc, output_that_breaks_off);
+	tcase_add_test(tc, output_that_found_no_room);
 	tcase_add_loop_test(tc, memory_runs_out, 0, 2);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
