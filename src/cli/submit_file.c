@@ -100,7 +100,9 @@ lines_next(struct lines *lines, bool block, char **line, int *code)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			*code = cli_fail(EXIT_IO, "IO", NULL, true, "cannot read %s: %s", lines->name, strerror(errno));
+			/* The lines before it go out all the same. */
+			*code = cli_fail(EXIT_IO, "IO", NULL, lines->number == 0, "cannot read %s: %s", lines->name,
+			    strerror(errno));
 			return LINES_BAD;
 		}
 		if (n == 0)
