@@ -493,7 +493,10 @@ enum zkq_output_source {
 	ZKQ_OUTPUT_NONE = 0,	/* there is none: the attempt has not begun, or it is not known where its output is */
 	ZKQ_OUTPUT_WORKER,	/* all of it from the worker, or the result holds all of it */
 	ZKQ_OUTPUT_PART,	/* some could not be fetched from its worker */
-	ZKQ_OUTPUT_END,		/* the worker cannot be reached or has it no more: the end that the result holds */
+	ZKQ_OUTPUT_END,		/* the worker cannot be reached or has it no more, or its disk was full: the end that the result
+				 * holds, as standard output when the task wrote to both streams, and then none of it for a
+				 * caller that wants one */
+	ZKQ_OUTPUT_DROPPED,	/* from the worker, which did not keep all: dropped_bytes are missing */
 };
 
 struct zkq_output_options {

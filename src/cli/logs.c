@@ -35,7 +35,7 @@ static struct {
 	struct terminal_stream out, err;
 	char state[32];
 	int ended, attempt;
-	bool mixed;		/* it wrote to both streams */
+	uint64_t stdout_bytes, stderr_bytes, dropped_bytes;
 	char worker[256];
 } seen;
 
@@ -71,21 +71,58 @@ take_info(void *context, int index, int error, const struct zkq_info *info)
 	snprintf(seen.state, sizeof seen.state, "%s", info->state);
 	snprintf(seen.worker, sizeof seen.worker, "%s", info->worker ? info->worker : "");
 	seen.ended = info->ended;
-	seen.mixed = info->stdout_bytes && info->stderr_bytes;
 	seen.attempt = info->attempt;
+	seen.stdout_bytes = info->stdout_bytes;
+	seen.stderr_bytes = info->stderr_bytes;
+	seen.dropped_bytes = info->dropped_bytes;
 	if (follow && !attempt)
 		follow_say(info);
+}
+
+/* Why the worker did not give all. reached: it gave what it has. */
+static void
+say_why(char *why, size_t size, bool reached)
+{
+	unsigned long long dropped = seen.dropped_bytes;
+
+	if (reached || (dropped && dropped >= seen.stdout_bytes + seen.stderr_bytes))
+		snprintf(why, size, "worker %s did not keep %llu bytes of it: disk full, or too much", seen.worker, dropped);
+	else if (dropped)
+		snprintf(why, size, "worker %s cannot be reached or has its output no more, of which it did not keep %llu bytes",
+		    seen.worker, dropped);
+	else
+		snprintf(why, size, "worker %s cannot be reached or has its output no more", seen.worker);
+}
+
+/* The end that is stored was shown, or is not fit to be. Returns the exit code. */
+static int
+explain_end(const char *id)
+{
+	bool mixed = seen.stdout_bytes && seen.stderr_bytes;
+	char why[400];
+
+	say_why(why, sizeof why, false);
+	if (mixed && only_stdout != only_stderr)
+		return cli_fail(EXIT_NO, "NotFound", id, true,
+		    "%s: %s; the end of it that was stored is of both streams; zkq logs %s shows it", id, why, id);
+	cli_say("%s: %s; this is the end of it that was stored%s%s", id, why, mixed ? ", of both streams" : "",
+	    times ? ", without times" : "");
+	return EXIT_OK;
 }
 
 /* Why not all of it could be shown. Returns the exit code. */
 static int
 explain(const char *id, enum zkq_output_source source)
 {
+	char why[400];
+
 	if (source == ZKQ_OUTPUT_WORKER)
 		return EXIT_OK;
-	if (source == ZKQ_OUTPUT_END) {
-		cli_say("%s: worker %s cannot be reached or has its output no more; this is the end of it that was stored%s%s",
-		    id, seen.worker, seen.mixed ? ", of both streams" : "", times ? ", without times" : "");
+	if (source == ZKQ_OUTPUT_END)
+		return explain_end(id);
+	if (source == ZKQ_OUTPUT_DROPPED) {
+		say_why(why, sizeof why, true);
+		cli_say("%s: %s; zkq show %s shows its end", id, why, id);
 		return EXIT_OK;
 	}
 	if (source == ZKQ_OUTPUT_PART) {

@@ -434,22 +434,56 @@ before_lines(const char *text, size_t len, int lines)
 	return 0;
 }
 
+/* The streams (bits) of which the caller wants output. */
+static int
+wanted_streams(const struct follow *follow)
+{
+	return follow->options.streams ? follow->options.streams : 3;
+}
+
+/* Whether the task wrote anything to a stream that is wanted. */
+static bool
+wrote_wanted(const struct follow *follow)
+{
+	const struct outcome *outcome = &follow->result.outcome;
+	int wrote = (outcome->stdout_bytes ? 1 : 0) | (outcome->stderr_bytes ? 2 : 0);
+
+	return wrote & wanted_streams(follow);
+}
+
+/* Gives the stored end, which does not tell streams apart: when the task wrote to both, it goes to a caller that wants both
+ * only, as standard output. */
 static void
 give_tail(struct follow *follow)
 {
 	const struct outcome *outcome = &follow->result.outcome;
-	int stream = !outcome->stdout_bytes && outcome->stderr_bytes ? 2 : 1;
 	bool mixed = outcome->stdout_bytes && outcome->stderr_bytes;
+	int stream = !outcome->stdout_bytes && outcome->stderr_bytes ? 2 : 1;
 
-	if (!outcome->tail || !outcome->tail_len)
+	if (!outcome->tail || !outcome->tail_len || !(wanted_streams(follow) & stream) || (mixed && wanted_streams(follow) != 3))
 		return;
-	if (follow->options.streams && !(follow->options.streams & stream)) {
-		if (!mixed)
-			return;		/* all of it is of the other stream */
-		stream = follow->options.streams;
-	}
 	size_t skip = before_lines(outcome->tail, outcome->tail_len, follow->lines);
 	follow->output(follow->context, stream, outcome->tail + skip, outcome->tail_len - skip);
+}
+
+/* Instead of what no worker gives: the stored end, unless there is nothing that is wanted. */
+static void
+give_end(struct follow *follow)
+{
+	give_tail(follow);
+	follow->source = wrote_wanted(follow) ? ZKQ_OUTPUT_END : ZKQ_OUTPUT_WORKER;
+}
+
+/* The worker has given all that it kept, which is not all of it: its disk was full, or there was more than it keeps. */
+static void
+make_up_for_dropped(struct follow *follow)
+{
+	if (!follow->result.outcome.dropped_bytes)
+		return;
+	if (follow->attempt.given)
+		follow->source = ZKQ_OUTPUT_DROPPED;
+	else
+		give_end(follow);
 }
 
 /* After a stream has broken off: gives the rest of it from the stored end, when that holds the end of that stream only and
@@ -472,13 +506,6 @@ give_missing(struct follow *follow)
 	return true;
 }
 
-/* The worker answers, but had room for nothing of what is wanted. */
-static bool
-kept_nothing(const struct follow *follow)
-{
-	return !follow->attempt.given && follow->result.outcome.dropped_bytes && follow->result.outcome.tail_len;
-}
-
 /* What is left of the attempt that gave the result. */
 static void
 read_rest(struct follow *follow)
@@ -494,8 +521,9 @@ read_rest(struct follow *follow)
 	turn_to(follow, result->worker, (int)result->attempt);
 	for (int i = 0; i < 2; i++)
 		attempt->ended[i] |= attempt->offset[i] >= sizes[i] && !result->outcome.dropped_bytes;
-	if (attempt_read(attempt) && !kept_nothing(follow)) {
+	if (attempt_read(attempt)) {
 		attempt->reached = true;
+		make_up_for_dropped(follow);
 		return;
 	}
 	if (!attempt->given && !follow->options.times && tail_is_all(&result->outcome)) {
@@ -506,13 +534,13 @@ read_rest(struct follow *follow)
 	if (open_streams(follow, 3))
 		read_streams(follow);
 	close_streams(follow);
-	if (attempt_read(attempt) && !kept_nothing(follow))
+	if (attempt_read(attempt)) {
+		make_up_for_dropped(follow);
 		return;
-	attempt->reached = attempt->given ? give_missing(follow) : attempt_read(attempt);
-	if (attempt->given)
-		return;
-	give_tail(follow);
-	follow->source = ZKQ_OUTPUT_END;
+	}
+	attempt->reached = attempt->given && give_missing(follow);
+	if (!attempt->given)
+		give_end(follow);
 }
 
 static void
@@ -658,16 +686,14 @@ read_present(struct follow *follow, const struct present *present)
 		return;
 	}
 	bool found = last ? fetch(follow, present->worker, number) : fetch_from_any(follow, number);
-	if (found && last && present->ended && kept_nothing(follow)) {
-		give_tail(follow);
-		follow->source = ZKQ_OUTPUT_END;
-	} else if (found || (last && present->ended && follow->attempt.given && give_missing(follow))) {
+	if (found || (last && present->ended && follow->attempt.given && give_missing(follow))) {
 		follow->source = ZKQ_OUTPUT_WORKER;
+		if (last && present->ended)
+			make_up_for_dropped(follow);
 	} else if (follow->attempt.given) {
 		follow->source = ZKQ_OUTPUT_PART;
 	} else if (last && present->ended) {
-		give_tail(follow);
-		follow->source = ZKQ_OUTPUT_END;
+		give_end(follow);
 	}
 }
 

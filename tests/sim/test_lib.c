@@ -1696,8 +1696,8 @@ answer_now(int peer, const char *request)
 	static const char none[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 	const char *path = strstr(request, id) + strlen(id);
 	size_t len = strcspn(path, " ");
-	const char *reply = strstr(path, "/3/") ? none : strstr(path, "/4/") || strstr(path, "&follow") ? broken :
-	    dropped_bytes ? empty : strstr(path, "lines=") ? last : whole;
+	const char *reply = dropped_bytes && !strstr(path, "/7/") ? empty : strstr(path, "/3/") ? none :
+	    strstr(path, "/4/") || strstr(path, "&follow") ? broken : strstr(path, "lines=") ? last : whole;
 
 	ck_assert_ptr_nonnull(strstr(request, "Authorization: Bearer s3cret\r\n"));
 	snprintf(paths + strlen(paths), sizeof paths - strlen(paths), "%.*s ", (int)len, path);
@@ -1811,7 +1811,15 @@ START_TEST(output_of_the_ended)
 	submit_one();
 	finish(id, STATE_FAILED, 1, "a\nb\n", 3, false);
 	output_is(all, ZKQ_OUTPUT_END, "a\nb\n", "", "/3/stdout?from=0 ");
-	output_is(end, ZKQ_OUTPUT_END, "", "b\n", "/3/stderr?lines=1 ");
+	output_is(end, ZKQ_OUTPUT_END, "", "", "/3/stderr?lines=1 ");	/* it is of both streams */
+	more_bytes = 0;
+	more_out = 50;
+	submit_one();
+	finish(id, STATE_FAILED, 1, "a\nb\n", 3, false);
+	output_is((struct zkq_output_options){ .streams = 1 }, ZKQ_OUTPUT_END, "a\nb\n", "", "/3/stdout?from=0 ");
+	output_is(end, ZKQ_OUTPUT_WORKER, "", "", "/3/stderr?lines=1 ");	/* nothing was written to it */
+	more_out = 0;
+	more_bytes = 50;
 	submit_one();
 	finish(id, STATE_FAILED, 1, "a\nb\n", 2, false);
 	output_is(end, ZKQ_OUTPUT_WORKER, "", "two\n", "/2/stderr?lines=1 ");
@@ -1844,16 +1852,29 @@ START_TEST(output_that_breaks_off)
 }
 END_TEST
 
-/* The worker's disk was full: it has nothing of it, but the result has the end. */
+/* The worker's disk was full: it has nothing, or not all, of it, but the result has the end. */
 START_TEST(output_that_found_no_room)
 {
-	submit_one();
+	struct zkq_output_options all = { 0 }, followed = { .follow = 1 }, out = { .streams = 1 }, err = { .streams = 2 },
+		with_times = { .times = 1, .streams = 1 };
+
 	make_log_server(answer_now);
 	dropped_bytes = 4;
 	more_bytes = 1;
-	finish(id, STATE_DONE, 0, "a\nb\n", 5, false);
-	output_is((struct zkq_output_options){ 0 }, ZKQ_OUTPUT_END, "a\nb\n", "", "/5/stdout?from=0 /5/stderr?from=0 ");
-	more_bytes = dropped_bytes = 0;
+	submit_one();
+	finish(id, STATE_DONE, 0, "a\nb\n", 1, false);
+	output_is(all, ZKQ_OUTPUT_END, "a\nb\n", "", "/1/stdout?from=0 /1/stderr?from=0 ");
+	output_is(followed, ZKQ_OUTPUT_END, "a\nb\n", "", "/1/stdout?from=0&follow=1 /1/stderr?from=0&follow=1 ");
+	output_is(err, ZKQ_OUTPUT_END, "", "", "/1/stderr?from=0 ");
+	submit_one();
+	finish(id, STATE_DONE, 0, "a\nb\n", 7, false);
+	output_is(out, ZKQ_OUTPUT_DROPPED, "one\ntwo\n", "", "/7/stdout?from=0 ");
+	more_bytes = 0;
+	submit_one();
+	finish(id, STATE_DONE, 0, "a\nb\n", 1, false);
+	output_is(all, ZKQ_OUTPUT_WORKER, "a\nb\n", "", "");
+	output_is(with_times, ZKQ_OUTPUT_END, "a\nb\n", "", "/1/stdout?from=0&ts=1 ");
+	dropped_bytes = 0;
 	close(server);
 }
 END_TEST
