@@ -16,6 +16,8 @@ refusal_word(enum refusal refusal)
 		return "WorkerLost";
 	case REFUSAL_SUSPECT:
 		return "NoFreeSlot";
+	case REFUSAL_ALONE:
+		return "Alone";
 	}
 	return "?";
 }
@@ -42,8 +44,10 @@ refusal_of(const struct place_class *class, const struct place_worker *worker)
 		return REFUSAL_LOST;
 	if (worker->draining)
 		return REFUSAL_DRAINING;
-	if (class->suspect && (worker->idle <= worker->count || worker->room <= worker->count))
-		return REFUSAL_SUSPECT;
+	if (class->suspect)
+		return worker->claims + worker->count > 0 || worker->idle <= 0 || worker->room <= 0 ? REFUSAL_SUSPECT : REFUSAL_NONE;
+	if (worker->alone)
+		return REFUSAL_ALONE;
 	if (worker->room <= worker->count)
 		return REFUSAL_NO_SLOT;
 	return REFUSAL_NONE;

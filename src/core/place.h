@@ -19,7 +19,8 @@ enum refusal {
 	REFUSAL_QUEUE,		/* NoMatch(queue): does not serve the queue */
 	REFUSAL_DRAINING,	/* Draining */
 	REFUSAL_LOST,		/* WorkerLost: its session is gone, it may come back */
-	REFUSAL_SUSPECT,	/* NoFreeSlot: a suspect wants a free slot and nothing queued before it */
+	REFUSAL_SUSPECT,	/* NoFreeSlot: a suspect wants a worker that has no other task */
+	REFUSAL_ALONE,		/* Alone: the worker has a suspect, or is kept free for one */
 };
 
 const char *refusal_word(enum refusal refusal);
@@ -28,13 +29,15 @@ const char *refusal_word(enum refusal refusal);
 struct place_class {
 	const char *queue;
 	int priority;
-	bool suspect;		/* needs an idle slot, see protocol: crash limit */
+	bool suspect;		/* one per worker, beside nothing else: a loss must be its own doing */
 };
 
 struct place_worker {
 	const char *name;
 	int room;		/* how many more it can take at this priority, slots and ahead together; may be < 0 */
 	int idle;		/* of these: slots that nothing runs in or waits for */
+	int claims;		/* its unresolved claims */
+	bool alone;		/* a suspect runs there, or it is kept free for one: no other task */
 	bool serves_queue;
 	bool draining;
 	bool lost;

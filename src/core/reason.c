@@ -13,7 +13,7 @@ static const struct {
 	[REASON_NO_WORKER] = { "NoWorker", "a worker must be started that serves the queue: zkq-worker --queues" },
 	[REASON_DRAINING] = { "Draining", "a worker that serves the queue must be started, or end its drain" },
 	[REASON_PRIORITY] = { "Priority", "the tasks of a higher priority before it must be given out, then a slot get free" },
-	[REASON_NO_FREE_SLOT] = { "NoFreeSlot", "a worker must have a slot free and nothing waiting for it" },
+	[REASON_NO_FREE_SLOT] = { "NoFreeSlot", "a worker must have no other task: a suspect is tried alone" },
 	[REASON_NO_SLOT] = { "NoSlot", "a slot must get free, or a worker that serves the queue be started" },
 	[REASON_READY] = { "Ready", "nothing: the leader's next round gives it out" },
 };

@@ -221,5 +221,6 @@ scene_places(const struct scene *scene, const char *queue, int priority, struct 
 			continue;
 		workers[i].room = place_room(report->slots, ahead, folder->unresolved_at, priority);
 		workers[i].idle = report->slots - folder->claims;
+		workers[i].claims = folder->claims;
 	}
 }

@@ -573,6 +573,97 @@ START_TEST(priority)
 }
 END_TEST
 
+/* A kill -9 of worker and runner; both are back at once, as under a supervisor. */
+static void
+crash(struct story *story)
+{
+	actor_kill_both(story_actor(story, "w1"));
+	story_run_ms(story, 1000);
+	actor_start(story_actor(story, "w1"));
+}
+
+/* The first task takes its worker with it each time it starts: those beside it must not go with it for good. */
+START_TEST(poison_stays_alone)
+{
+	story_conf(&conf);
+	conf.slots = 4;
+	struct story *story = story_begin(&conf);
+	struct actor *s1 = story_actor(story, "s1");
+	int killed = 0;
+
+	run_time(story, 20000);
+	user_submit(s1, 4, true, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	for (int i = 0; i < 20000 && !cluster_drained(story_cluster(story), NULL); i++) {
+		story_run_ms(story, 50);
+		if (story_count(story, "w1: starts t1") > killed) {
+			killed++;
+			story_run_ms(story, 500);	/* what runs beside it is marked as started, too */
+			crash(story);
+		}
+	}
+	ck_assert_str_eq(user_knows(s1, 1), "dead");
+	ck_assert_int_eq(killed, 1 + CRASH_LIMIT);
+	for (uint64_t serial = 2; serial <= 4; serial++)
+		ck_assert_str_eq(user_knows(s1, serial), "done");
+	ck_assert_int_eq(story_count(story, "w1: starts t2"), 2);
+	story_end(story);
+}
+END_TEST
+
+/* Ordinary tasks that would keep all slots of the only worker busy do not keep a suspect waiting: the worker gets no
+ * more of them until the suspect has been tried; and while it is, nothing starts beside it. */
+START_TEST(suspect_is_not_starved)
+{
+	story_conf(&conf);
+	conf.slots = 4;
+	struct story *story = story_begin(&conf);
+	struct actor *s1 = story_actor(story, "s1");
+	int others = 0;
+
+	run_time(story, 5000);
+	user_submit(s1, 1, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_until(story, "w1: starts t1");
+	user_submit(s1, 100, true, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_run_ms(story, 500);
+	crash(story);
+	story_forget(story);
+	story_until(story, "w1: starts t1");
+	ck_assert_int_le(story_lines(story), 60);
+	story_forget(story);
+	story_run_ms(story, 4500);
+	for (int i = 0; i < story_lines(story); i++)
+		others += strncmp(story_line(story, i), "w1: starts ", 11) == 0;
+	ck_assert_int_eq(others, 0);
+	story_end(story);
+}
+END_TEST
+
+/* The last suspect runs and others wait: none starts beside it, under the leader that gave it out or the next. */
+START_TEST(nothing_starts_beside_a_suspect)
+{
+	story_conf(&conf);
+	conf.slots = 4;
+	struct story *story = story_begin(&conf);
+	struct actor *s1 = story_actor(story, "s1");
+
+	run_time(story, 60000);
+	user_submit(s1, 1, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_until(story, "w1: starts t1");
+	crash(story);
+	story_until(story, "w1: starts t1");
+	user_submit(s1, 4, true, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
+	story_until(story, "s1: +task t2 +task t3 +task t4 +task t5");
+	story_forget(story);
+	story_run_ms(story, 10000);
+	actor_kill(story_leader(story));
+	story_run_ms(story, 40000);
+	story_expect(story, "end of session: -candidate\n");
+	story_until(story, "other: +claim w1#2 t2 +claim w1#2 t3 +claim w1#2 t4 +claim w1#2 t5");
+	ck_assert_str_eq(user_knows(s1, 1), "done");
+	story_end(story);
+}
+END_TEST
+
 Suite *story_faults(void);
 
 Suite *
@@ -604,6 +695,9 @@ story_faults(void)
 	tcase_add_test(tcase, candidate_deleted_by_hand);
 	tcase_add_test(tcase, failover_is_bounded);
 	tcase_add_test(tcase, priority);
+	tcase_add_test(tcase, poison_stays_alone);
+	tcase_add_test(tcase, suspect_is_not_starved);
+	tcase_add_test(tcase, nothing_starts_beside_a_suspect);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

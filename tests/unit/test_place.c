@@ -65,8 +65,29 @@ START_TEST(test_refusals)
 	ck_assert_int_eq(workers[3].refusal, REFUSAL_NO_SLOT);
 	ck_assert_int_eq(workers[4].count, 5);
 	ck_assert_int_eq(place(&plain, 9, workers, 0, &turn, &rng), 0);
-	for (int i = REFUSAL_NONE; i <= REFUSAL_SUSPECT; i++)
+	for (int i = REFUSAL_NONE; i <= REFUSAL_ALONE; i++)
 		ck_assert_str_ne(refusal_word((enum refusal)i), "?");
+}
+END_TEST
+
+/* A suspect gets a worker for itself, whatever its slots. */
+START_TEST(test_suspect_is_alone)
+{
+	struct place_worker workers[] = {
+		{ .name = "busy", .room = 5, .idle = 3, .claims = 1, .serves_queue = true },
+		{ .name = "idle", .room = 5, .idle = 5, .serves_queue = true },
+		{ .name = "kept", .room = 5, .idle = 5, .serves_queue = true, .alone = true },
+		{ .name = "tries", .room = 0, .idle = 4, .claims = 1, .serves_queue = true, .alone = true },
+	};
+	int turn = 0;
+
+	ck_assert_int_eq(place(&suspect, 5, workers, 4, &turn, &rng), 2);
+	ck_assert_int_eq(workers[1].count, 1);
+	ck_assert_int_eq(workers[2].count, 1);
+	ck_assert_int_eq(workers[0].refusal, REFUSAL_SUSPECT);
+	ck_assert_int_eq(place(&plain, 20, workers, 4, &turn, &rng), 10);
+	ck_assert_int_eq(workers[2].refusal, REFUSAL_ALONE);
+	ck_assert_int_eq(workers[3].refusal, REFUSAL_ALONE);
 }
 END_TEST
 
@@ -79,6 +100,7 @@ main(void)
 	tcase_add_test(tcase, test_idle_first);
 	tcase_add_test(tcase, test_turn_moves);
 	tcase_add_test(tcase, test_refusals);
+	tcase_add_test(tcase, test_suspect_is_alone);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -1,6 +1,10 @@
 /*
  * assign.c: gives waiting tasks to workers.
  *
+ * A suspect gets a worker for itself: what runs beside it would be lost with it, and be a suspect for
+ * no fault of its own. So that ordinary tasks cannot keep suspects waiting for ever, one worker at a
+ * time gets no more of them while suspects of the same or a higher priority wait.
+ *
  * A round goes by priority, then queue after queue, then class after class; place() says how many
  * each worker gets. One assign of a folder is out at a time; its claims are made here when it is
  * sent, and undone when it is refused. Fences and numbers are drawn anew for every send.
@@ -167,6 +171,28 @@ pick(struct dispatcher *d, struct folder *folder, struct task *task)
 	return true;
 }
 
+/* It has a suspect, or a claim that an earlier leader gave out and that may be one: this is read then. With more
+ * claims than one it has none. */
+static bool
+has_suspect(struct dispatcher *d, const struct folder *folder)
+{
+	struct claim *claim = folder->claims;
+
+	if (folder->unresolved != 1)
+		return false;
+	if (claim->run > 1 && !claim->task->retry_known) {
+		claim_learn(d, claim);
+		return true;
+	}
+	return claim->task->suspect;
+}
+
+static bool
+is_alone(struct dispatcher *d, const struct folder *folder, int priority)
+{
+	return (folder == d->kept && priority <= d->kept_priority) || has_suspect(d, folder);
+}
+
 static int
 gather(struct dispatcher *d, const struct queue *queue, int priority)
 {
@@ -181,7 +207,9 @@ gather(struct dispatcher *d, const struct queue *queue, int priority)
 		worker->serves_queue = !queue || folder_serves(folder, queue->name);
 		worker->draining = folder->draining;
 		worker->lost = folder->live != LIVE_THERE;
-		worker->room = takes_assigns(d, folder) ? room_at(folder, priority) : 0;
+		worker->claims = (int)folder->unresolved;
+		worker->alone = is_alone(d, folder, priority);
+		worker->room = takes_assigns(d, folder) && !(worker->alone && worker->claims) ? room_at(folder, priority) : 0;
 		worker->idle = folder->slots - (int)folder->unresolved;
 	}
 	return count;
@@ -297,6 +325,52 @@ place_priority(struct dispatcher *d, int priority, int room)
 	} while (placed > 0 && room > 0 && !d->plan->failed);
 }
 
+/* ---- the worker kept free ---- */
+
+static bool
+suspects_wait(const struct queue *queue, int priority)
+{
+	for (const struct class *class = queue->classes; class; class = class->hh.next)
+		if (class->phase == CLASS_KNOWN && class->lanes[priority][true].count)
+			return true;
+	return false;
+}
+
+/* The one that will be idle soonest, as far as the number of its claims tells; one that is kept stays so unless
+ * another is idle, or every round would begin anew with another. */
+static struct folder *
+keep_for(struct dispatcher *d, const struct queue *queue)
+{
+	struct folder *best = NULL, *kept = NULL;
+
+	for (struct folder *folder = d->folders; folder; folder = folder->hh.next) {
+		if (!folder->taken || folder->gone || !folder->reported || !folder->record_known || folder->live != LIVE_THERE ||
+		    folder->draining || folder->slots <= 0 || !folder_serves(folder, queue->name) || has_suspect(d, folder))
+			continue;
+		if (folder == d->kept)
+			kept = folder;
+		if (!best || folder->unresolved < best->unresolved)
+			best = folder;
+	}
+	return kept && best->unresolved ? kept : best;
+}
+
+/* For the suspects of the highest priority that have a worker which can be kept. */
+static struct folder *
+keep_one(struct dispatcher *d)
+{
+	for (int priority = PRIORITY_MAX; priority >= PRIORITY_MIN; priority--)
+		for (struct queue *queue = d->waiting_at[priority] ? d->queues : NULL; queue; queue = queue->hh.next) {
+			struct folder *folder = queue_takes_part(queue, priority) && suspects_wait(queue, priority) ?
+			    keep_for(d, queue) : NULL;
+
+			d->kept_priority = priority;
+			if (folder)
+				return folder;
+		}
+	return NULL;
+}
+
 static bool
 make_room(struct dispatcher *d)
 {
@@ -335,6 +409,7 @@ assign_run(struct dispatcher *d)
 	if (!d->place_due || !make_room(d))
 		return;
 	d->place_due = false;
+	d->kept = keep_one(d);
 	for (int priority = PRIORITY_MAX; priority >= PRIORITY_MIN; priority--) {
 		if (!d->waiting_at[priority])
 			continue;

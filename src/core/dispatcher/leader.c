@@ -298,6 +298,7 @@ leader_stop(struct dispatcher *d)
 	d->place_workers = NULL;
 	d->place_folders = NULL;
 	d->place_room = 0;
+	d->kept = NULL;
 }
 
 /* The connection is back and the session with it; the watches are still set. What was wanted goes out behind

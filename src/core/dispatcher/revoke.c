@@ -48,6 +48,14 @@ retry_read(struct dispatcher *d, struct poll *poll, const struct reply *reply)
 		task->suspect = reply->record.retry.suspect;
 	}
 	fetch_done(d, claim);
+	d->place_due = true;
+}
+
+void
+claim_learn(struct dispatcher *d, struct claim *claim)
+{
+	if (!claim->fetch)
+		fetch(d, claim, REQ_GET, retry_node(claim->task), REC_RETRY, retry_read);
 }
 
 static void

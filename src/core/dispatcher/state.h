@@ -456,6 +456,8 @@ struct node claim_node(const struct claim *claim);
 
 /* Revokes what is due in lost folders, deletes empty ones; wakes for the next. */
 void revoke_run(struct dispatcher *d);
+/* Reads the retry record of a claim's task; when it is known another placement is due. */
+void claim_learn(struct dispatcher *d, struct claim *claim);
 void assign_run(struct dispatcher *d);
 /* Orders back unstarted claims of lower priority where a worker holds more than it wants. */
 void release_run(struct dispatcher *d, struct folder *folder);
@@ -566,6 +568,8 @@ struct dispatcher {
 	struct place_worker *place_workers;
 	struct folder **place_folders;
 	int place_room;
+	struct folder *kept;	/* gets no task at or below kept_priority but a suspect; never followed, only compared */
+	int kept_priority;
 	bool server_time_known;
 	int64_t server_ahead_ms;	/* server clock - now_ms, at most */
 	/* counts for the view */
