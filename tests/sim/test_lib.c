@@ -1812,6 +1812,7 @@ START_TEST(output_of_the_ended)
 	finish(id, STATE_FAILED, 1, "a\nb\n", 3, false);
 	output_is(all, ZKQ_OUTPUT_END, "a\nb\n", "", "/3/stdout?from=0 ");
 	output_is(end, ZKQ_OUTPUT_END, "", "", "/3/stderr?lines=1 ");	/* it is of both streams */
+	output_is((struct zkq_output_options){ .streams = 1 }, ZKQ_OUTPUT_END, "", "", "/3/stdout?from=0 ");
 	more_bytes = 0;
 	more_out = 50;
 	submit_one();
