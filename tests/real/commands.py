@@ -150,8 +150,11 @@ class Commands(unittest.TestCase):
             worker = json.loads(dev.run("show", "--json", one).stdout)["items"][0]["worker"]
             if running(dev.pids[worker]):
                 dev.kill(worker)
-            done = dev.run("logs", "--stdout", one)
-            self.assertIn("this is the end of it that was stored", done.stderr)
+            done = dev.run("logs", "--stdout", one, code=1)
+            self.assertIn("the end of it that was stored is of both streams", done.stderr)
+            self.assertEqual(done.stdout, "")
+            done = dev.run("logs", one)
+            self.assertIn("this is the end of it that was stored, of both streams", done.stderr)
             self.assertTrue(done.stdout.endswith("2000\n"))
             self.assertLess(len(done.stdout), 5000)
 
