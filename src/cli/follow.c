@@ -142,7 +142,8 @@ say_what_is_missing(int missed)
 	else if (missed > 0)
 		cli_say("%s: some output could not be fetched from its worker", state.id);
 	if (state.dropped > 0)
-		cli_say("%s: %" PRIu64 " bytes of its output were dropped: more than its worker keeps", state.id, state.dropped);
+		cli_say("%s: %" PRIu64 " bytes of its output were dropped: disk of its worker full, or more than that keeps",
+		    state.id, state.dropped);
 }
 
 static void
