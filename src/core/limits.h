@@ -59,6 +59,7 @@
 #define SESSION_TIMEOUT_MS 10000	/* rides out a rolling restart */
 #define LOST_AFTER_MS 30000
 #define RETURNED_LAST_MAX 256		/* returned claim numbers that a report lists */
+#define LOSSES_FORGIVEN 1		/* a machine that goes down must not make its tasks run one at a time afterwards */
 #define CRASH_LIMIT 5			/* losses of a worker while the task ran there as a suspect */
 
 /* Tasks. */

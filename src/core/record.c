@@ -42,3 +42,9 @@ queue_pause_end(const struct rec_queue *queue, int64_t mtime_ms)
 		return INT64_MAX;
 	return mtime_ms + queue->paused_for_ms;
 }
+
+bool
+lost_is_suspect(uint32_t run)
+{
+	return run > LOSSES_FORGIVEN;
+}

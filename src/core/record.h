@@ -261,6 +261,8 @@ struct record {
 /* When the pause of a queue ends, on the servers' clock: 0 = it is not paused, INT64_MAX = when it is resumed.
  * mtime_ms: of the znode that holds the record. */
 int64_t queue_pause_end(const struct rec_queue *queue, int64_t mtime_ms);
+/* Whether a task is a suspect when the worker of its run-th attempt (from 1) is lost. */
+bool lost_is_suspect(uint32_t run);
 /* Whether claim number n is resolved by the report; whether it is among the last returned ones. */
 bool report_resolves(const struct rec_report *report, uint64_t n);
 bool report_returned(const struct rec_report *report, uint64_t n);

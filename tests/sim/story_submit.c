@@ -171,8 +171,8 @@ START_TEST(submit_reply_lost_until_its_dead_letter_is_removed)
 	user_submit(s1, 1, false, PRIORITY_DEFAULT, CLASS_EXCLUSIVE);
 	story_until(story, "s1: +task t1");
 	client_silence(actor_client(s1), story_cluster(story)->agenda.now_us + 4200 * SECOND_US);
-	/* The first loss makes it a suspect, the next five are its own. */
-	for (int i = 0; i < 6; i++) {
+	/* The first losses make it a suspect, the others are its own. */
+	for (int i = 0; i < LOSSES_FORGIVEN + 1 + CRASH_LIMIT; i++) {
 		story_until(story, "w1: starts t1");
 		actor_kill_both(w1);
 		actor_start(w1);
@@ -185,7 +185,7 @@ START_TEST(submit_reply_lost_until_its_dead_letter_is_removed)
 	ck_assert_str_eq(user_knows(s1, 1), "pending");
 	story_drain(story);
 	ck_assert_str_eq(user_knows(s1, 1), "unknown");
-	ck_assert_int_eq(story_count(story, "w1: starts t1"), 6);
+	ck_assert_int_eq(story_count(story, "w1: starts t1"), LOSSES_FORGIVEN + 1 + CRASH_LIMIT);
 	story_end(story);
 }
 END_TEST

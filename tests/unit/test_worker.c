@@ -1025,10 +1025,11 @@ START_TEST(dead_life)
 	const struct rec_retry *first = &op_of(&back.request, OP_CREATE, NODE_RETRY)->record.retry;
 	ck_assert_uint_eq(first->runs, 1);
 	ck_assert_uint_eq(first->crashes, 0);
-	ck_assert(first->suspect);
+	ck_assert(!first->suspect);	/* its first loss */
 	const struct rec_retry *second = &op_of(&back.request, OP_SET, NODE_RETRY)->record.retry;
 	ck_assert_uint_eq(second->runs, 2);
 	ck_assert_uint_eq(second->crashes, 3);
+	ck_assert(second->suspect);
 	const struct op *set = op_of(&back.request, OP_SET, NODE_FOLDER);
 	ck_assert_str_eq(set->node.inc, "bbbbbbbb");
 	ck_assert_int_eq(set->version, 3);

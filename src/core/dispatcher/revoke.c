@@ -167,8 +167,8 @@ add_retry(struct dispatcher *d, struct act *act, struct claim *claim)
 	struct record record = { .kind = REC_RETRY };
 	bool create = claim->retry_create || (claim->run <= 1 && !claim->retry_set);
 
-	record.retry = (struct rec_retry){ .runs = claim->run, .crashes = crashes_after(claim), .suspect = true,
-		.error = "its worker was lost", .by = d->by, .at_wall_ms = d->wall_ms };
+	record.retry = (struct rec_retry){ .runs = claim->run, .crashes = crashes_after(claim),
+		.suspect = lost_is_suspect(claim->run), .error = "its worker was lost", .by = d->by, .at_wall_ms = d->wall_ms };
 	if (claim->retry_folder)
 		claim->op_folder = add_create(d->plan, act->multi,
 		    node_of_segment(NODE_RETRY_SEG, task->segment->queue->name, task->segment->seg), 0, NULL);
@@ -238,7 +238,8 @@ fulfil(struct dispatcher *d, struct claim *claim)
 		counts->worker_lost++;
 		task->crashes = crashes_after(claim);
 		task->runs = claim->run;
-		task->retry_known = task->retry_there = task->suspect = true;
+		task->retry_known = task->retry_there = true;
+		task->suspect = lost_is_suspect(claim->run);
 	} else if (fate == FATE_DEAD) {
 		count_end(d, &counts->dead);
 		plan_note(d->plan, NOTE_WARNING, "task %s: dead letter: its worker was lost %u times while it ran there alone",

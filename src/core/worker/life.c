@@ -180,7 +180,7 @@ add_return(struct worker *worker, struct request *multi, const struct life_claim
 
 	record.retry.runs = node->run;
 	record.retry.crashes = claim->crashes;
-	record.retry.suspect = true;
+	record.retry.suspect = lost_is_suspect(node->run);
 	record.retry.error = "its worker ended while it held the task";
 	record.retry.by = arena_printf(&plan->arena, "worker %s", worker->name);
 	record.retry.at_wall_ms = worker->wall_ms;
