@@ -1279,10 +1279,16 @@ person_create_queue(struct cluster *cluster, const char *queue)
 	unsigned first = 0;
 	int count = 0;
 
+	snprintf(paths[0], PATH_BUFFER, "%s/queues/%s", SIM_ROOT, queue);
+	if (tree_find(ensemble_tree(cluster->ensemble), paths[0]))
+		return;		/* as zkq does: what it left behind is not known yet */
 	path_write(SIM_ROOT, &node, false, paths[0], PATH_BUFFER);
 	const struct znode *retired = tree_find(ensemble_tree(cluster->ensemble), paths[0]);
-	if (retired && retired->blob)
+	if (retired && retired->blob) {	/* of the one before: it must be what was read */
 		first = (unsigned)strtoul(strstr(retired->blob->data, "\"tail\":") + 7, NULL, 10);
+		ops[count] = (struct raw_op){ .kind = OP_CHECK, .path = paths[count], .version = retired->stat.version };
+		count++;
+	}
 	snprintf(tail, sizeof tail, "{\"v\":1,\"tail\":%u}", first);
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++, count++) {
 		const char *data = i == 0 ? "{\"v\":1}" : i == 1 ? tail : "";
