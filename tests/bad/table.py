@@ -524,7 +524,7 @@ for name in ("", "A", "a/b", "..", "q" * 33, "a\x1b"):
 Command("zkq queue create: there already", ["$ZKQ", "queue", "create", "default"], 1, "default: there already", real=True)
 Command("zkq show: unknown", ["$ZKQ", "show", UNKNOWN], 1, "no such task", real=True)
 Command("zkq cancel: unknown", ["$ZKQ", "cancel", UNKNOWN], 1, "no such task", real=True)
-Command("zkq logs: unknown", ["$ZKQ", "logs", UNKNOWN], 1, "not found", real=True)
+Command("zkq logs: unknown", ["$ZKQ", "logs", UNKNOWN], 1, "no such task", real=True)
 Command("zkq wait: unknown", ["$ZKQ", "wait", UNKNOWN], 125, "no such task", real=True)
 
 # ======== processes ========
