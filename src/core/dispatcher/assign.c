@@ -180,7 +180,7 @@ has_suspect(struct dispatcher *d, const struct folder *folder)
 
 	if (folder->unresolved != 1)
 		return false;
-	if (claim->run > 1 && !claim->task->retry_known) {
+	if (lost_is_suspect(claim->run - 1) && !claim->task->retry_known) {
 		claim_learn(d, claim);
 		return true;
 	}

@@ -171,7 +171,6 @@ struct class {
 	enum class_mode mode;
 	uint32_t crash_limit;
 	uint32_t tasks;		/* that name it */
-	int64_t idle_since_ms;	/* NEVER while tasks name it */
 	struct lane lanes[PRIORITY_MAX + 1][2];	/* second index: suspects */
 };
 

@@ -186,7 +186,6 @@ class_of(struct dispatcher *d, struct queue *queue, uint64_t hash)
 		return NULL;
 	class->hash = hash;
 	class->queue = queue;
-	class->idle_since_ms = d->now_ms;
 	class->crash_limit = CRASH_LIMIT;
 	class->read = poll_new(d, REQ_GET, node_of_hash(NODE_CLASS, queue->name, hash), REC_CLASS, false, class_read, class);
 	if (class->read)
@@ -237,7 +236,6 @@ task_new(struct dispatcher *d, struct segment *segment, const struct task_name *
 	}
 	if (!class->tasks++ && class->phase != CLASS_KNOWN)
 		poll_want(d, class->read);
-	class->idle_since_ms = NEVER;
 	return task;
 }
 
@@ -270,8 +268,7 @@ task_gone(struct dispatcher *d, struct task *task)
 	struct segment *segment = task->segment;
 
 	task_leave(d, task);
-	if (!--task->class->tasks)
-		task->class->idle_since_ms = d->now_ms;
+	task->class->tasks--;
 	segment_drop(d, segment, task);
 	bool wished = task->wished;
 	free(task);
