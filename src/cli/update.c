@@ -7,9 +7,7 @@
 #include "base/exits.h"
 #include "cli/cli.h"
 #include "cli/info.h"
-
-#define CHUNK 250		/* requests made at once */
-#define ALONE_MS 1000		/* without a dispatcher nobody will answer: time for the requests alone */
+#include "cli/wish.h"
 
 static int priority;
 static int64_t time_limit_ms;
@@ -25,52 +23,25 @@ static const struct option_row options[] = {
 	{ 0 },
 };
 
-static struct {
-	const struct ids *ids;
-	int first;
-	int dispatchers;
-	bool late[CHUNK];	/* requested, not fulfilled in time */
-	int code;
-	struct jsonout json;
-} state;
-
 static void
-count_dispatcher(void *context, const struct zkq_dispatcher_info *info)
+print_json(struct jsonout *json, const char *id, int error, const struct zkq_info *info)
 {
-	(void)context;
-	(void)info;
-	state.dispatchers++;
-}
-
-/* What weighs more remains: a real failure over a request that stands, and that over an answer "no". */
-static void
-merge(int code)
-{
-	bool real = state.code != EXIT_OK && state.code != EXIT_NO && state.code != EXIT_TEMPORARY;
-
-	if (code != EXIT_OK && !real && !(code == EXIT_NO && state.code != EXIT_OK))
-		state.code = code;
-}
-
-static void
-print_json(const char *id, int error, const struct zkq_info *info)
-{
-	jsonout_object(&state.json, NULL);
-	jsonout_string(&state.json, "id", id);
-	jsonout_bool(&state.json, "requested", error == ZKQ_OK || error == ZKQ_ETIMEOUT || error == ZKQ_EBUSY);
-	jsonout_bool(&state.json, "changed", error == ZKQ_OK);
+	jsonout_object(json, NULL);
+	jsonout_string(json, "id", id);
+	jsonout_bool(json, "requested", error == ZKQ_OK || error == ZKQ_ETIMEOUT || error == ZKQ_EBUSY);
+	jsonout_bool(json, "changed", error == ZKQ_OK);
 	if (info) {
-		jsonout_object(&state.json, "task");
-		info_json(&state.json, info);
-		jsonout_end(&state.json);
+		jsonout_object(json, "task");
+		info_json(json, info);
+		jsonout_end(json);
 	}
 	if (error != ZKQ_OK && error != ZKQ_ETIMEOUT) {
-		jsonout_object(&state.json, "error");
-		jsonout_string(&state.json, "code", cli_error_word(error));
-		jsonout_string(&state.json, "message", zkq_strerror(error));
-		jsonout_end(&state.json);
+		jsonout_object(json, "error");
+		jsonout_string(json, "code", cli_error_word(error));
+		jsonout_string(json, "message", zkq_strerror(error));
+		jsonout_end(json);
 	}
-	jsonout_end(&state.json);
+	jsonout_end(json);
 }
 
 /* "already FAILED (exit 2): a task that has ended cannot be changed". */
@@ -84,110 +55,46 @@ say_ended(const char *id, const struct zkq_info *info)
 	    outcome, *outcome ? ")" : "");
 }
 
-static void
-take(void *context, int index, int error, const struct zkq_info *info)
+static int
+tell(struct jsonout *json, const char *id, int error, const struct zkq_info *info)
 {
-	const char *id = state.ids->items[state.first + index];
-
-	(void)context;
-	error = cli_id_error(id, error);
 	if (settings.json)
-		print_json(id, error, info);
-	state.late[index] = error == ZKQ_ETIMEOUT;
-	merge(error == ZKQ_ETIMEOUT ? EXIT_TEMPORARY : error == ZKQ_OK ? EXIT_OK : cli_error_exit(error));
-	if (settings.json || error == ZKQ_ETIMEOUT)
-		return;
-	if (error == ZKQ_OK && !settings.quiet)
+		print_json(json, id, error, info);
+	else if (error == ZKQ_OK && !settings.quiet)
 		printf("%s  changed\n", id);
 	else if (error == ZKQ_EENDED && info)
 		say_ended(id, info);
 	else if (error == ZKQ_EBUSY)
 		cli_say("%s: not changed: a worker has it already; only tasks that wait can be changed", id);
-	else if (error != ZKQ_OK)
+	else if (error != ZKQ_OK && error != ZKQ_ETIMEOUT)
 		cli_say("%s: %s", id, error == ZKQ_ENOENT ? CLI_NO_TASK : zkq_strerror(error));
-}
-
-/* Dispatchers that died a moment before are known to be gone when the time is over. */
-static void
-say_late(struct zkq *handle, int count)
-{
-	bool counted = false;
-
-	for (int i = 0; i < count; i++) {
-		if (!state.late[i])
-			continue;
-		state.late[i] = false;
-		if (settings.json || settings.quiet)
-			continue;
-		if (!counted) {
-			int before = state.dispatchers;
-
-			counted = true;
-			state.dispatchers = 0;
-			if (before > 0 && zkq_dispatchers_wait(handle, 2000, count_dispatcher, NULL) != ZKQ_OK)
-				state.dispatchers = before;
-		}
-		printf("%s  %s\n", state.ids->items[state.first + i], state.dispatchers == 0 ?
-		    "requested; takes effect when a dispatcher is back, if it still waits then" :
-		    "requested; no dispatcher has come to it yet");
-	}
+	return error == ZKQ_OK ? EXIT_OK : error == ZKQ_ETIMEOUT ? EXIT_TEMPORARY : cli_error_exit(error);
 }
 
 static int
-time_for_answer(void)
-{
-	int left = cli_left();
-
-	return state.dispatchers == 0 && left > ALONE_MS ? ALONE_MS : left;
-}
-
-static int
-update_all(struct zkq *handle)
+ask(struct zkq *handle, const char *const *ids, int count, int timeout_ms)
 {
 	struct zkq_update wanted = { .size = sizeof wanted, .priority = given.priority ? priority : -1,
 		.time_limit_ms = given.time_limit ? time_limit_ms : -1 };
-	const struct ids *ids = state.ids;
-	int error = zkq_dispatchers_wait(handle, cli_left(), count_dispatcher, NULL);
 
-	for (; state.first < ids->count && error == ZKQ_OK; state.first += CHUNK) {
-		int count = ids->count - state.first < CHUNK ? ids->count - state.first : CHUNK;
-
-		error = zkq_update_wait(handle, (const char *const *)ids->items + state.first, count, &wanted, time_for_answer(),
-		    take, NULL);
-		say_late(handle, count);
-		if (error == ZKQ_ETIMEOUT || error == ZKQ_EENDED || error == ZKQ_ENOENT || error == ZKQ_EBUSY)
-			error = ZKQ_OK;		/* of single ids: the callback was told */
-	}
-	return error;
+	return zkq_update_wait(handle, ids, count, &wanted, timeout_ms, wish_take, NULL);
 }
+
+static const struct wish wish = {
+	.schema = "zkq.update/1",
+	.ask = ask,
+	.tell = tell,
+	.alone = "requested; takes effect when a dispatcher is back, if it still waits then",
+	.late = "requested; no dispatcher has come to it yet",
+};
 
 static int
 update(int argc, char **argv)
 {
-	struct zkq *handle;
-	struct ids ids;
-
 	(void)argc;
 	if (!given.priority && !given.time_limit)
 		return cli_usage("nothing to change: --priority or --time-limit is needed");
-	int code = cli_ids(argv, false, &ids);
-	if (code)
-		return code;
-	code = cli_open_ids(&handle, &ids);
-	if (code)
-		return code;
-	state.ids = &ids;
-	if (settings.json)
-		info_json_begin(&state.json, "zkq.update/1");
-	int error = update_all(handle);
-	if (settings.json) {
-		jsonout_end(&state.json);
-		info_json_finish(&state.json, error == ZKQ_OK || state.first > CHUNK);
-	}
-	code = error == ZKQ_OK ? state.code : cli_fail_error(error, NULL, NULL);
-	zkq_close(handle);
-	cli_ids_free(&ids);
-	return code;
+	return wish_run(&wish, argv);
 }
 
 const struct command command_update = {
